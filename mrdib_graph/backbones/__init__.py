@@ -1,0 +1,1 @@
+"""The recommenders that MRdIB is added to, one file each."""

@@ -1,0 +1,1 @@
+"""Closed-form baselines: every comparison shows them beside the trained backbones."""

@@ -1,0 +1,1 @@
+"""Estimators of the mutual information between two codes."""

@@ -1,0 +1,257 @@
+"""The ``HeteroData`` schema: users, items and modality features as nodes of one graph.
+
+The only module that knows attribute names.  Everything else reads a graph through these views, so
+any ``HeteroData`` that follows the table works, wherever it came from:
+
+=============================================== ============= ====================================
+attribute                                       shape         meaning
+=============================================== ============= ====================================
+``data['user'].num_nodes``, ``data['item']...`` int           number of users and items
+``data[m].x``                                   [n_m, d_m]    the feature nodes of modality ``m``
+``data[m, 'describes', 'item'].edge_index``     [2, n]        which feature node describes an item;
+                                                              an item without one lacks ``m``
+``data['user', 'interacts', 'item'].edge_index`` [2, E]       every interaction
+``... .train_mask``, ``.val_mask``,             [E] bool      a partition; message passing reads
+``.test_mask``                                                training edges only
+``data['item', 'similar_<m>', 'item']``         [2, I k]      a kNN item graph per modality
+=============================================== ============= ====================================
+
+Derived sparse operators live beside the edges that they were made from, see
+:func:`set_operator` and :func:`operator`.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor
+from torch_geometric.data import HeteroData
+
+from mrdib_graph.errors import DataError
+from mrdib_graph.sparse import SparseMatrix
+
+USER, ITEM = "user", "item"
+INTERACTS = (USER, "interacts", ITEM)
+SPLITS = ("train", "val", "test")
+Split = Literal["train", "val", "test"]
+
+
+def num_users(data: HeteroData) -> int:
+    """U, the number of users."""
+    return int(data[USER].num_nodes)
+
+
+def num_items(data: HeteroData) -> int:
+    """I, the number of items."""
+    return int(data[ITEM].num_nodes)
+
+
+def describes(modality: str) -> tuple[str, str, str]:
+    """The relation from a modality's feature nodes to items."""
+    return (modality, "describes", ITEM)
+
+
+def similar(modality: str) -> tuple[str, str, str]:
+    """The relation of a modality's kNN item graph."""
+    return (ITEM, f"similar_{modality}", ITEM)
+
+
+def modalities(data: HeteroData) -> list[str]:
+    """Names of the modalities: node types with a ``describes`` relation, in the graph's order."""
+    found = {src for src, rel, _ in data.edge_types if rel == "describes"}
+    return [name for name in data.node_types if name in found]
+
+
+def interactions(data: HeteroData, split: Split | None = None) -> Tensor:
+    """User and item of each interaction of a split [2, E_split]; all of them for None."""
+    store = data[INTERACTS]
+    edge_index: Tensor = store.edge_index
+    if split is None:
+        return edge_index
+    if split not in SPLITS:
+        raise DataError(f"split: got {split!r}, expected one of {', '.join(SPLITS)}")
+    mask = store.get(f"{split}_mask")
+    if mask is None:
+        raise DataError(
+            f"the graph's interactions have no '{split}_mask': split them first, for example "
+            "with mrdib_graph.transforms.SplitInteractions"
+        )
+    return edge_index[:, mask]
+
+
+def item_features(data: HeteroData, modality: str) -> tuple[Tensor, Tensor]:
+    """Feature row of each item and whether the item has one.
+
+    Returns:
+        ``x`` [I, d_m], zeros where the modality is missing, and ``mask`` [I] bool.
+
+    Raises:
+        DataError: The graph has no such modality.
+    """
+    if modality not in modalities(data):
+        raise DataError(
+            f"modality {modality!r} is not in the graph: it has {', '.join(modalities(data))}"
+        )
+    aligned = data[ITEM].get(f"x_{modality}")
+    if aligned is not None:
+        return aligned, data[ITEM][f"has_{modality}"]
+    x = data[modality].x
+    node, item = data[describes(modality)].edge_index
+    mask = torch.zeros(num_items(data), dtype=torch.bool, device=item.device)
+    mask[item] = True
+    arange = torch.arange(num_items(data), device=item.device)
+    if x.size(0) == item.numel() == arange.numel() and bool((node == item).all() & mask.all()):
+        return x, mask  # row i is item i: no copy, so memory-mapped features stay on disk
+    out = x.new_zeros(num_items(data), x.size(1))
+    out[item] = x[node]
+    return out, mask
+
+
+def align_features(data: HeteroData, modality: str) -> None:
+    """Keep the result of :func:`item_features` on the item store, so it is gathered only once."""
+    x, mask = item_features(data, modality)
+    data[ITEM][f"x_{modality}"] = x
+    data[ITEM][f"has_{modality}"] = mask
+
+
+def set_operator(data: HeteroData, name: str, matrix: SparseMatrix) -> None:
+    """Keep a derived sparse operator with the graph; ``data.to(device)`` moves it along."""
+    data[f"operator_{name}"] = matrix
+
+
+def has_operator(data: HeteroData, name: str) -> bool:
+    """Whether :func:`set_operator` was called with this name."""
+    return f"operator_{name}" in data
+
+
+def operator(data: HeteroData, name: str) -> SparseMatrix:
+    """A derived sparse operator by name.
+
+    Raises:
+        DataError: It was not built yet.
+    """
+    if not has_operator(data, name):
+        raise DataError(
+            f"the graph has no operator '{name}': call  data = backbone.prepare(data)  or apply "
+            "the transform that makes it"
+        )
+    matrix = data[f"operator_{name}"]
+    assert isinstance(matrix, SparseMatrix)
+    return matrix
+
+
+def user_item_graph(data: HeteroData, norm: str = "sym") -> SparseMatrix:
+    """The normalised user-item graph [U + I, U + I], users first, training edges only."""
+    return operator(data, f"user_item_{norm}")
+
+
+def item_graph(data: HeteroData, modality: str, kind: str = "cos_sym") -> SparseMatrix:
+    """The kNN item graph of a modality [I, I], of a kind of :class:`ItemKNNGraph`."""
+    return operator(data, f"item_{modality}_{kind}")
+
+
+def describe(data: HeteroData) -> dict[str, int | float | dict[str, int]]:
+    """Counts of a graph: users, items, interactions per split, density, feature widths."""
+    edges = data[INTERACTS].edge_index.size(1)
+    counts: dict[str, int | float | dict[str, int]] = {
+        "users": num_users(data),
+        "items": num_items(data),
+        "interactions": edges,
+        "density": edges / (num_users(data) * num_items(data)),
+        "modalities": {m: int(data[m].x.size(1)) for m in modalities(data)},
+    }
+    for split in SPLITS:
+        if f"{split}_mask" in data[INTERACTS]:
+            counts[split] = int(data[INTERACTS][f"{split}_mask"].sum())
+    return counts
+
+
+def validate(data: HeteroData) -> None:
+    """Check a graph against the schema and name what is wrong.
+
+    Raises:
+        DataError: A part is missing, has the wrong shape or type, refers to a node that does not
+            exist, holds a value that is not finite, repeats an interaction, or the split masks
+            overlap or leave an interaction out.
+    """
+    for node in (USER, ITEM):
+        if node not in data.node_types or not data[node].num_nodes:
+            raise DataError(
+                f"graph: node type '{node}' is missing or empty; set data['{node}'].num_nodes"
+            )
+    if INTERACTS not in data.edge_types:
+        raise DataError("graph: the relation ('user', 'interacts', 'item') is missing")
+    store = data[INTERACTS]
+    _check_edges(store.get("edge_index"), num_users(data), num_items(data), "interacts")
+    edges = store.edge_index
+    if edges.size(1) == 0:
+        raise DataError("graph: there is no interaction; a recommender needs at least one")
+    key = edges[0] * num_items(data) + edges[1]
+    repeated = key.numel() - torch.unique(key).numel()
+    if repeated:
+        raise DataError(f"graph: {repeated} interactions are repeated; keep each (user, item) once")
+    _check_masks(data)
+    for modality in modalities(data):
+        _check_modality(data, modality)
+
+
+def _check_edges(edge_index: Tensor | None, rows: int, cols: int, name: str) -> None:
+    if edge_index is None or edge_index.dim() != 2 or edge_index.size(0) != 2:
+        shape = None if edge_index is None else tuple(edge_index.shape)
+        raise DataError(f"graph: edge_index of '{name}' has shape {shape}, expected [2, E]")
+    if edge_index.dtype != torch.int64:
+        raise DataError(f"graph: edge_index of '{name}' is {edge_index.dtype}, expected int64")
+    for side, (index, size) in enumerate(zip(edge_index, (rows, cols), strict=True)):
+        if index.numel() and (int(index.min()) < 0 or int(index.max()) >= size):
+            raise DataError(
+                f"graph: row {side} of edge_index of '{name}' holds {int(index.min())} to "
+                f"{int(index.max())}, expected 0 to {size - 1}"
+            )
+
+
+def _check_masks(data: HeteroData) -> None:
+    store = data[INTERACTS]
+    present = [split for split in SPLITS if f"{split}_mask" in store]
+    if not present:
+        return
+    missing = set(SPLITS) - set(present)
+    if missing:
+        raise DataError(f"graph: split masks missing: {', '.join(sorted(missing))}")
+    masks = [store[f"{split}_mask"] for split in SPLITS]
+    for split, mask in zip(SPLITS, masks, strict=True):
+        if mask.dtype != torch.bool or mask.numel() != store.edge_index.size(1):
+            raise DataError(
+                f"graph: {split}_mask is {mask.dtype} of {mask.numel()}, expected bool of "
+                f"{store.edge_index.size(1)}"
+            )
+    total = torch.stack(masks).sum(0)
+    if not bool((total == 1).all()):
+        raise DataError(
+            f"graph: {int((total > 1).sum())} interactions are in two splits and "
+            f"{int((total == 0).sum())} in none; the masks must be a partition"
+        )
+    if not bool(masks[0].any()):
+        raise DataError("graph: the training split is empty")
+
+
+def _check_modality(data: HeteroData, modality: str) -> None:
+    x = data[modality].get("x")
+    if x is None or x.dim() != 2 or 0 in x.shape:
+        shape = None if x is None else tuple(x.shape)
+        raise DataError(f"graph: features of '{modality}' have shape {shape}, expected [n, d]")
+    if not x.dtype.is_floating_point:
+        raise DataError(f"graph: features of '{modality}' are {x.dtype}, expected float32")
+    edge_index = data[describes(modality)].get("edge_index")
+    _check_edges(edge_index, x.size(0), num_items(data), f"{modality} describes item")
+    assert edge_index is not None
+    items = edge_index[1]
+    if torch.unique(items).numel() < items.numel():
+        raise DataError(f"graph: an item has two feature nodes of modality '{modality}'")
+    bad = ~torch.isfinite(x)
+    if bool(bad.any()):
+        row, column = bad.nonzero()[0].tolist()
+        raise DataError(
+            f"graph: {int(bad.sum())} values of modality '{modality}' are NaN or infinite, the "
+            f"first at row {row}, column {column}"
+        )

@@ -1,0 +1,1 @@
+"""How much information each modality carries about the user's choice, in bits."""

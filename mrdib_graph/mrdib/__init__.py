@@ -1,0 +1,1 @@
+"""The MRdIB loss module: bottleneck, decoders and the terms."""

@@ -1,0 +1,114 @@
+"""Names to objects: a name, a class, an instance or ``"file.py:Class"``, without a registry.
+
+In the manner of ``torch_geometric.resolver``: the choices are the names that a package exports.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib.util
+import inspect
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from mrdib_graph.errors import ConfigError
+
+
+def key(name: str) -> str:
+    """A name without case, underscores, hyphens and spaces: ``'Light_GCN'`` -> ``'lightgcn'``."""
+    return re.sub(r"[\s_\-]", "", name).lower()
+
+
+def choices(package: ModuleType, base: type) -> dict[str, type[Any]]:
+    """The concrete subclasses of ``base`` that a package exports, by their lower-case names."""
+    found = {}
+    for name in getattr(package, "__all__", dir(package)):
+        value = getattr(package, name)
+        if inspect.isclass(value) and issubclass(value, base) and not inspect.isabstract(value):
+            found[key(name)] = value
+    return found
+
+
+def suggest(name: str, known: list[str]) -> str:
+    """A sentence with the nearest name, or an empty string."""
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    return f"; did you mean '{near[0]}'?" if near else ""
+
+
+def resolve_class(query: str | type, package: ModuleType, base: type, what: str) -> type[Any]:
+    """The class that a query names.
+
+    Args:
+        query: A class, a name, or ``"path/file.py:Class"``.
+        package: The package whose exports are the choices.
+        base: The class that every choice inherits from.
+        what: What is looked for, used in messages: ``'backbone'``.
+
+    Raises:
+        ConfigError: Nothing fits; the message lists the choices and the nearest one.
+    """
+    if inspect.isclass(query):
+        if not issubclass(query, base):
+            raise ConfigError(f"{what}: {query.__name__} is not a subclass of {base.__name__}")
+        return query
+    assert isinstance(query, str)
+    path, colon, class_name = query.rpartition(":")
+    if colon and path.endswith(".py"):
+        return _class_from_file(Path(path), class_name, base, what)
+    known = choices(package, base)
+    if key(query) in known:
+        return known[key(query)]
+    raise ConfigError(
+        f"{what}: '{query}' is unknown{suggest(key(query), list(known))} Choices: "
+        f"{', '.join(sorted(known))}, or file.py:Class"
+    )
+
+
+def _class_from_file(path: Path, class_name: str, base: type, what: str) -> type[Any]:
+    if not path.is_file():
+        raise ConfigError(f"{what}: the file {path} does not exist")
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        raise ConfigError(f"{what}: {path} cannot be imported: {error!r}") from error
+    found = getattr(module, class_name, None)
+    if not inspect.isclass(found) or not issubclass(found, base):
+        classes = [
+            name
+            for name, value in vars(module).items()
+            if inspect.isclass(value) and issubclass(value, base) and value is not base
+        ]
+        raise ConfigError(
+            f"{what}: {path} has no {base.__name__} named '{class_name}'; it has: "
+            f"{', '.join(classes) or 'none'}"
+        )
+    return found
+
+
+def build(cls: Callable[..., Any], options: Mapping[str, Any], what: str, **given: Any) -> Any:
+    """Call ``cls(**given, **options)`` after checking the options against its signature.
+
+    Raises:
+        ConfigError: An option is unknown; the message names it and the nearest known one.
+    """
+    check_options(cls, options, what)
+    return cls(**given, **options)
+
+
+def check_options(cls: Callable[..., Any], options: Mapping[str, Any], what: str) -> None:
+    """Raise a ``ConfigError`` for an option that the signature of ``cls`` does not have."""
+    parameters = inspect.signature(cls).parameters
+    if any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values()):
+        return
+    for name in options:
+        if name not in parameters:
+            raise ConfigError(
+                f"{what}: option '{name}' is unknown{suggest(name, list(parameters))} Options: "
+                f"{', '.join(parameters)}"
+            )

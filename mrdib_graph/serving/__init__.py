@@ -1,0 +1,1 @@
+"""From trained tables to recommendations."""

@@ -1,0 +1,1 @@
+"""Public checks for third parties: backbones, estimators and data sets."""

@@ -1,0 +1,1 @@
+"""Trackers: none, console, several, MLflow."""

@@ -1,0 +1,1 @@
+"""Transforms from ``HeteroData`` to ``HeteroData``: splits, scaling and derived graphs."""

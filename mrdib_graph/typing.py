@@ -1,0 +1,60 @@
+"""Types that every part of the library shares, and the letters used in shape comments.
+
+Shape letters: ``U`` users, ``I`` items, ``M`` modalities, ``d`` embedding width, ``d_m`` raw width
+of modality m, ``w`` width of the fused tables, ``E`` edges, ``B`` batch, ``k`` cut-off, ``P`` pairs
+of modalities, ``n`` rows of whatever is meant.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from torch import Tensor
+
+Rows = dict[str, Tensor]
+"""Name (a modality, or the backbone's own such as ``'id'``) to rows ``[n, d]``."""
+
+Embeddings = dict[str, Rows]
+"""Node type (``'user'``, ``'item'``) to its named rows."""
+
+Terms = dict[str, Tensor]
+"""Name of a loss term to its unweighted scalar, as logged."""
+
+Metrics = dict[str, float]
+"""Metric name such as ``'recall@20'`` to its value."""
+
+
+class Triplets(NamedTuple):
+    """A training batch: users with one observed and one or more sampled items.
+
+    Shapes:
+        ``user`` [B], ``pos_item`` [B], ``neg_item`` [B, n] with n sampled negatives a row.
+    """
+
+    user: Tensor
+    pos_item: Tensor
+    neg_item: Tensor
+
+
+class GaussianCode(NamedTuple):
+    """A code behind the bottleneck, ``z ~ N(mean, diag(exp(log_var)))``.
+
+    Shapes:
+        ``mean``, ``sample`` [n, d]; ``log_var`` [n, d], or None for a deterministic code.  In eval
+        mode ``sample`` is ``mean``.
+    """
+
+    mean: Tensor
+    log_var: Tensor | None
+    sample: Tensor
+
+
+class Fused(NamedTuple):
+    """What ``Backbone.fuse`` returns: the scored rows and named views for auxiliary losses.
+
+    Shapes:
+        ``out`` [n, w]; every view [n, *].
+    """
+
+    out: Tensor
+    views: Rows

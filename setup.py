@@ -1,0 +1,71 @@
+"""Package metadata: version ranges, extras and the console script.
+
+``constraints.txt`` pins the versions that were tested; ``environment.yml`` is the same set for conda.
+"""
+
+import re
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+HERE = Path(__file__).parent
+VERSION = re.search(
+    r'__version__ = "(.+?)"', (HERE / "mrdib_graph" / "__init__.py").read_text(encoding="utf-8")
+)
+assert VERSION is not None
+
+REQUIRED = [
+    "torch>=2.6",
+    "torch-geometric>=2.6",
+    "numpy>=1.26",
+    "scipy>=1.11",
+    "scikit-learn>=1.4",
+    "pandas>=2.1",
+    "pyarrow>=14",
+    "mlflow>=3.1",
+    "matplotlib>=3.8",
+    "statsmodels>=0.14",
+    "jsonargparse[signatures]>=4.35",
+    "pooch>=1.8",
+    "safetensors>=0.4",
+    "tqdm>=4.66",
+    "psutil>=5.9",
+]
+EXTRAS = {
+    "sampling": ["torch-scatter>=2.1", "torch-sparse>=0.6.18"],
+    "test": [
+        "pytest>=8",
+        "pytest-xdist>=3.5",
+        "hypothesis>=6.100",
+        "ruff>=0.8",
+        "mypy>=1.13",
+        "pandas-stubs",
+        "scipy-stubs",
+        "types-PyYAML",
+        "types-tqdm",
+        "types-psutil",
+    ],
+    "docs": [
+        "sphinx>=7.4",
+        "furo>=2024.8",
+        "myst-parser>=4",
+        "sphinx-copybutton>=0.5",
+        "sphinxcontrib-bibtex>=2.6",
+    ],
+}
+EXTRAS["all"] = sorted({package for extra in EXTRAS.values() for package in extra})
+
+setup(
+    name="mrdib-graph",
+    version=VERSION.group(1),
+    description="Multimodal recommendation on graphs with the MRdIB information bottleneck",
+    long_description=(HERE / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="MIT",
+    python_requires=">=3.11",
+    packages=find_packages(include=["mrdib_graph", "mrdib_graph.*"]),
+    package_data={"mrdib_graph": ["py.typed"]},
+    install_requires=REQUIRED,
+    extras_require=EXTRAS,
+    entry_points={"console_scripts": ["mrdib-graph=mrdib_graph.cli:main"]},
+)
