@@ -1,6 +1,6 @@
 """Package metadata: version ranges, extras and the console script.
 
-``constraints.txt`` pins the versions that were tested; ``environment.yml`` is the same set for conda.
+``constraints.txt`` pins the versions that were tested; ``environment.yml`` is the set for conda.
 """
 
 import re
@@ -25,25 +25,34 @@ REQUIRED = [
     "mlflow>=3.1",
     "matplotlib>=3.8",
     "statsmodels>=0.14",
-    "jsonargparse[signatures]>=4.35",
+    "omegaconf>=2.3",
+    "tabulate>=0.9",
     "pooch>=1.8",
     "safetensors>=0.4",
     "tqdm>=4.66",
     "psutil>=5.9",
+    "PyYAML>=6",
+    "requests>=2.31",
+    "filelock>=3.12",
+    "typing-extensions>=4.10",
 ]
 EXTRAS = {
     "sampling": ["torch-scatter>=2.1", "torch-sparse>=0.6.18"],
+    "ann": ["faiss-cpu>=1.8"],
     "test": [
         "pytest>=8",
         "pytest-xdist>=3.5",
         "hypothesis>=6.100",
         "ruff>=0.8",
         "mypy>=1.13",
+        "packaging>=23",
         "pandas-stubs",
         "scipy-stubs",
         "types-PyYAML",
         "types-tqdm",
         "types-psutil",
+        "types-tabulate",
+        "types-requests",
     ],
     "docs": [
         "sphinx>=7.4",

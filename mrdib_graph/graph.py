@@ -3,18 +3,18 @@
 The only module that knows attribute names.  Everything else reads a graph through these views, so
 any ``HeteroData`` that follows the table works, wherever it came from:
 
-=============================================== ============= ====================================
-attribute                                       shape         meaning
-=============================================== ============= ====================================
-``data['user'].num_nodes``, ``data['item']...`` int           number of users and items
-``data[m].x``                                   [n_m, d_m]    the feature nodes of modality ``m``
-``data[m, 'describes', 'item'].edge_index``     [2, n]        which feature node describes an item;
-                                                              an item without one lacks ``m``
-``data['user', 'interacts', 'item'].edge_index`` [2, E]       every interaction
-``... .train_mask``, ``.val_mask``,             [E] bool      a partition; message passing reads
-``.test_mask``                                                training edges only
-``data['item', 'similar_<m>', 'item']``         [2, I k]      a kNN item graph per modality
-=============================================== ============= ====================================
+================================================ ========= ======================================
+attribute                                        shape     meaning
+================================================ ========= ======================================
+``data['user'].num_nodes``, same of ``'item'``   int       number of users and items
+``data[m].x``                                    [n_m,d_m] the feature nodes of modality ``m``
+``data[m, 'describes', 'item'].edge_index``      [2, n]    which feature node describes which
+                                                           item; an item without one lacks ``m``
+``data['user', 'interacts', 'item'].edge_index`` [2, E]    every interaction
+``... .train_mask``, ``.val_mask``,              [E] bool  a partition; message passing reads
+``.test_mask``                                             training edges only
+``data['item', 'similar_<m>', 'item']``          [2, I k]  a kNN item graph per modality
+================================================ ========= ======================================
 
 Derived sparse operators live beside the edges that they were made from, see
 :func:`set_operator` and :func:`operator`.
@@ -22,6 +22,7 @@ Derived sparse operators live beside the edges that they were made from, see
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Literal
 
 import torch
@@ -113,6 +114,19 @@ def align_features(data: HeteroData, modality: str) -> None:
     x, mask = item_features(data, modality)
     data[ITEM][f"x_{modality}"] = x
     data[ITEM][f"has_{modality}"] = mask
+    data[ITEM][f"complete_{modality}"] = bool(mask.all())
+
+
+def item_masks(data: HeteroData, names: Iterable[str]) -> dict[str, Tensor]:
+    """Which items have a modality [I] bool, for those modalities that some item lacks."""
+    masks = {}
+    for modality in names:
+        complete = data[ITEM].get(f"complete_{modality}")
+        if complete is None or not complete:
+            mask = item_features(data, modality)[1]
+            if not bool(mask.all()):
+                masks[modality] = mask
+    return masks
 
 
 def set_operator(data: HeteroData, name: str, matrix: SparseMatrix) -> None:

@@ -9,6 +9,7 @@ import difflib
 import importlib.util
 import inspect
 import re
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import ModuleType
@@ -62,7 +63,7 @@ def resolve_class(query: str | type, package: ModuleType, base: type, what: str)
     if key(query) in known:
         return known[key(query)]
     raise ConfigError(
-        f"{what}: '{query}' is unknown{suggest(key(query), list(known))} Choices: "
+        f"{what}: '{query}' is unknown{suggest(key(query), list(known)) or '.'} Choices: "
         f"{', '.join(sorted(known))}, or file.py:Class"
     )
 
@@ -70,12 +71,14 @@ def resolve_class(query: str | type, package: ModuleType, base: type, what: str)
 def _class_from_file(path: Path, class_name: str, base: type, what: str) -> type[Any]:
     if not path.is_file():
         raise ConfigError(f"{what}: the file {path} does not exist")
-    spec = importlib.util.spec_from_file_location(path.stem, path)
+    spec = importlib.util.spec_from_file_location(f"_file_{path.stem}", path)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # dataclasses and type hints look their module up
     try:
         spec.loader.exec_module(module)
     except Exception as error:
+        del sys.modules[spec.name]
         raise ConfigError(f"{what}: {path} cannot be imported: {error!r}") from error
     found = getattr(module, class_name, None)
     if not inspect.isclass(found) or not issubclass(found, base):
@@ -95,9 +98,13 @@ def build(cls: Callable[..., Any], options: Mapping[str, Any], what: str, **give
     """Call ``cls(**given, **options)`` after checking the options against its signature.
 
     Raises:
-        ConfigError: An option is unknown; the message names it and the nearest known one.
+        ConfigError: An option is unknown, and the message names the nearest known one; or it is
+            one that the library sets itself.
     """
     check_options(cls, options, what)
+    taken = sorted(set(given) & set(options))
+    if taken:
+        raise ConfigError(f"{what}: option '{taken[0]}' follows from the data and cannot be set")
     return cls(**given, **options)
 
 
@@ -108,7 +115,7 @@ def check_options(cls: Callable[..., Any], options: Mapping[str, Any], what: str
         return
     for name in options:
         if name not in parameters:
+            near = suggest(name, list(parameters)) or "."
             raise ConfigError(
-                f"{what}: option '{name}' is unknown{suggest(name, list(parameters))} Options: "
-                f"{', '.join(parameters)}"
+                f"{what}: option '{name}' is unknown{near} Options: {', '.join(parameters)}"
             )

@@ -143,6 +143,10 @@ class SparseMatrix:
         out: Tensor = _SpMM.apply(x, self)  # type: ignore[no-untyped-call]
         return out
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the derived operators: torch cannot copy sparse CSR tensors."""
+        return {**self.__dict__, "_csr": None, "_transpose": None}
+
     def __repr__(self) -> str:
         """Shape and number of stored values."""
         return f"SparseMatrix(shape={self.shape}, nnz={self.nnz}, symmetric={self.symmetric})"

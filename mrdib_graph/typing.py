@@ -53,7 +53,7 @@ class Fused(NamedTuple):
     """What ``Backbone.fuse`` returns: the scored rows and named views for auxiliary losses.
 
     Shapes:
-        ``out`` [n, w]; every view [n, *].
+        ``out`` [n, w]; every view ``[n, *]``.
     """
 
     out: Tensor

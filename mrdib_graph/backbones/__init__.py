@@ -1,1 +1,8 @@
 """The recommenders that MRdIB is added to, one file each."""
+
+from mrdib_graph.backbones.backbone import Backbone, Step, embedding, take_rows
+from mrdib_graph.backbones.lattice import LATTICE
+from mrdib_graph.backbones.lightgcn import LightGCN
+from mrdib_graph.backbones.vbpr import VBPR
+
+__all__ = ["LATTICE", "VBPR", "Backbone", "LightGCN", "Step", "embedding", "take_rows"]

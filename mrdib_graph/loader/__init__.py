@@ -1,1 +1,5 @@
 """Training batches."""
+
+from mrdib_graph.loader.triplet_loader import TripletLoader
+
+__all__ = ["TripletLoader"]

@@ -1,1 +1,17 @@
 """Transforms from ``HeteroData`` to ``HeteroData``: splits, scaling and derived graphs."""
+
+from mrdib_graph.transforms.align_features import AlignFeatures
+from mrdib_graph.transforms.item_knn_graph import ItemKNNGraph
+from mrdib_graph.transforms.scale_features import ScaleFeatures
+from mrdib_graph.transforms.split_interactions import SplitInteractions
+from mrdib_graph.transforms.split_leaks import split_leaks
+from mrdib_graph.transforms.user_item_graph import UserItemGraph
+
+__all__ = [
+    "AlignFeatures",
+    "ItemKNNGraph",
+    "ScaleFeatures",
+    "SplitInteractions",
+    "split_leaks",
+    "UserItemGraph",
+]

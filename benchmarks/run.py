@@ -1,0 +1,209 @@
+"""The main job: train backbones with several objectives, compare them, write everything down.
+
+    python benchmarks/run.py --backbone lattice
+    python benchmarks/run.py --backbone vbpr,lattice --dataset lastfm2k --root ../shared/data
+
+Exit status: 0 done, 2 wrong flag or setting, 3 bad data, 130 interrupted, 1 anything else.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from mrdib_graph import config as configuration
+from mrdib_graph.config import RunConfig
+from mrdib_graph.errors import ConfigError, MRdIBError
+from mrdib_graph.resolver import suggest
+
+CONFIGS = Path(__file__).parent / "configs"
+
+# Flag, key of RunConfig, kind of value, help
+_RUN_FLAGS: tuple[tuple[str, str, str, str], ...] = (
+    ("--backbone", "backbone", "names", "name, comma list, 'all', or file.py:Class"),
+    ("--dataset", "dataset", "text", "name, or a folder with <name>.inter and *_feat.npy"),
+    ("--root", "root", "text", "folder that data sets live in"),
+    ("--objective", "objective", "names", "arms, comma list: bare, mrdib, paper, controls ..."),
+    ("--split", "split", "text", "split rule, or 'given'"),
+    ("--split-seed", "split_seed", "value", "seed of the split rule"),
+    ("--modalities", "modalities", "names", "which modalities, comma list; default all"),
+    ("--seeds", "seeds", "values", "training seeds, comma list"),
+    ("--baselines", "baselines", "names", "closed-form baselines shown beside, or 'none'"),
+    ("--out", "out", "text", "output folder; default runs/<time>-<dataset>-<backbone>"),
+    ("--tracking-uri", "tracking_uri", "text", "MLflow address; default a database in --out"),
+)
+
+# Flag, key of Settings (of every backbone in the command), kind, help
+_SETTINGS_FLAGS: tuple[tuple[str, str, str, str], ...] = (
+    ("--epochs", "trainer.epochs", "value", "epochs at most"),
+    ("--patience", "trainer.patience", "value", "evaluations without improvement before stopping"),
+    ("--batch-size", "trainer.batch_size", "value", "interactions per step"),
+    ("--learning-rate", "trainer.learning_rate", "value", "Adam's rate at the first epoch"),
+    ("--device", "trainer.device", "text", "auto, cpu, cuda"),
+    ("--embedding-dim", "embedding_dim", "value", "width of the embeddings"),
+    ("--placement", "placement", "text", "inline or auxiliary"),
+    ("--estimator", "objectives.mrdib.estimator", "text", "mutual-information estimator"),
+    ("--alpha-kl", "objectives.mrdib.alpha_kl", "value", "weight of the kl term"),
+    ("--alpha-redundancy", "objectives.mrdib.alpha_redundancy", "value", "of the redundancy term"),
+    ("--alpha-unique", "objectives.mrdib.alpha_unique", "value", "of the unique term"),
+)
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        unknown = message.removeprefix("unrecognized arguments: ")
+        if unknown != message:
+            flag = unknown.split()[0].partition("=")[0]
+            known = [s for action in self._actions for s in action.option_strings]
+            message = f"unknown flag {flag}{suggest(flag, known)} See --help"
+        raise ConfigError(message)
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The command line."""
+    parser = _Parser(
+        prog="run.py",
+        description=(__doc__ or "").partition("\n")[0],
+        allow_abbrev=False,
+    )
+    for flag, _, _, text in (*_RUN_FLAGS, *_SETTINGS_FLAGS):
+        parser.add_argument(flag, metavar="X", help=text)
+    parser.add_argument("--weighting", choices=["fixed"], help="of the terms; fixed weights")
+    parser.add_argument("--no-profile", action="store_true", help="skip the information profile")
+    parser.add_argument("--no-mlflow", action="store_true", help="do not tell MLflow")
+    parser.add_argument("--quiet", action="store_true", help="show no progress")
+    parser.add_argument("--config", type=Path, metavar="FILE", help="settings file (YAML)")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="A.B=C",
+        help="any key, for example settings.vbpr.reg_fused=0.05 or dataset_options.seed=3",
+    )
+    parser.add_argument("--print-config", action="store_true", help="show what would run, and stop")
+    parser.add_argument("--resume", type=Path, metavar="DIR", help="continue the run in a folder")
+    parser.add_argument("--debug", action="store_true", help="show tracebacks")
+    return parser
+
+
+def read_config(arguments: argparse.Namespace) -> RunConfig:
+    """The configuration that the flags ask for.
+
+    Raises:
+        ConfigError: An unknown key, a wrong type or a value out of range.
+    """
+    given = vars(arguments)
+    flags: list[tuple[str, Any]] = []
+    for flag, key, kind, _ in _RUN_FLAGS:
+        text = given[flag.removeprefix("--").replace("-", "_")]
+        if text is not None:
+            flags.append((key, _value(text, kind)))
+    for flag, key in (("no_mlflow", "mlflow"), ("no_profile", "profile")):
+        if given[flag]:
+            flags.append((key, False))
+    if given["quiet"]:
+        flags.append(("quiet", True))
+    for assignment in given["set"]:
+        key, equals, text = assignment.partition("=")
+        if not equals:
+            raise ConfigError(f"--set {assignment}: expected KEY=VALUE")
+        flags.append((key, configuration.parse_value(text)))
+    flags = [(key, _names_of_all(key, value)) for key, value in flags]
+    shared = [
+        (key, _value(text, kind))
+        for flag, key, kind, _ in _SETTINGS_FLAGS
+        if (text := given[flag.removeprefix("--").replace("-", "_")]) is not None
+    ]
+    return configuration.resolve(flags, arguments.config, CONFIGS, shared)
+
+
+def _value(text: str, kind: str) -> Any:
+    if kind == "text":
+        return text
+    if kind == "value":
+        return configuration.parse_value(text)
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    return [configuration.parse_value(p) for p in parts] if kind == "values" else parts
+
+
+def _names_of_all(key: str, value: Any) -> Any:
+    if key == "baselines" and value == ["none"]:
+        return []
+    if key == "backbone" and value == ["all"]:
+        from mrdib_graph import backbones, resolver
+
+        return sorted(resolver.choices(backbones, backbones.Backbone))
+    return value
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Run what the flags ask for."""
+    resume: Path | None = arguments.resume
+    if resume is not None:
+        if arguments.config is not None:
+            raise ConfigError("--resume has its own configuration; leave --config out")
+        arguments.config = resume / "config.yaml"
+        if not arguments.config.is_file():
+            raise ConfigError(f"--resume {resume}: there is no run (no config.yaml in it)")
+    config = read_config(arguments)
+    if arguments.print_config:
+        print(configuration.dump(config), end="")
+        return
+    from mrdib_graph.experiment import Experiment, Outputs
+    from mrdib_graph.experiment.outputs import default_folder
+    from mrdib_graph.tracking import MLflowTracker, Tracker, local_uri
+
+    folder = resume or Path(config.out or default_folder(config))
+    tracker = Tracker()
+    experiment = Experiment(config, tracker)
+    outputs = Outputs(folder, resume=resume is not None)
+    if config.mlflow:
+        uri = config.tracking_uri or local_uri(outputs.folder)
+        tracker = MLflowTracker(uri, f"mrdib/{experiment.dataset.name}", outbox=outputs.outbox)
+        experiment.tracker = tracker
+    try:
+        experiment.run(outputs, resume=resume is not None)
+    except KeyboardInterrupt:
+        print(f"\nInterrupted. Continue with:  {continue_line(folder)}", file=sys.stderr)
+        raise
+    finally:
+        tracker.close()
+    print(f"\nEverything is in {outputs.folder}")
+    if config.mlflow:
+        where = f"--backend-store-uri {uri}" if config.tracking_uri is None else ""
+        print(f"Browse it:  mlflow ui {where}" if where else f"Browse it at  {uri}")
+
+
+def continue_line(folder: Path) -> str:
+    """The command that continues a run."""
+    return f"python benchmarks/run.py --resume {folder}"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Entry point; the exit status."""
+    arguments = None
+    try:
+        arguments = build_parser().parse_args(argv)
+        logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")
+        run(arguments)
+    except MRdIBError as error:
+        if arguments is not None and arguments.debug:
+            raise
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_status
+    except KeyboardInterrupt:
+        return 130
+    except Exception as error:
+        if arguments is None or arguments.debug:
+            raise
+        print(f"error: {type(error).__name__}: {error} (--debug shows where)", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

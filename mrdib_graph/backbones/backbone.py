@@ -1,0 +1,166 @@
+"""The abstract backbone: graph to embedding tables, and tables to scored rows."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, NamedTuple, Self
+
+import torch
+from torch import Tensor
+from torch.nn import Embedding, Module, init
+from torch_geometric.data import HeteroData
+from torch_geometric.transforms import BaseTransform
+
+from mrdib_graph import graph, resolver
+from mrdib_graph.errors import ConfigError
+from mrdib_graph.transforms import AlignFeatures
+from mrdib_graph.typing import Embeddings, Fused, Rows, Terms, Triplets
+
+
+class Step(NamedTuple):
+    """What a training step has computed when a backbone's own loss terms are asked for.
+
+    Shapes:
+        ``rows`` holds the rows of the batch, users [B] and items [B + B n], positives first;
+        ``user``, ``item`` are the fused rows in the same order.
+    """
+
+    batch: Triplets
+    rows: Embeddings
+    user: Fused
+    item: Fused
+
+
+class Backbone(Module, ABC):
+    """A recommender in two functions: :meth:`encode` and :meth:`fuse`.
+
+    ``encode`` turns the graph into one embedding table per name, for users and for items; a name
+    is a modality or the backbone's own (``'id'``).  ``fuse`` turns rows of those tables into the
+    rows whose inner product is the score.  MRdIB and the controls stand between the two.
+
+    Args:
+        num_users: U.
+        num_items: I.
+        in_channels: Raw feature width d_m of each modality; its keys are the modalities.
+        embedding_dim: d.
+
+    Raises:
+        ConfigError: A size is below 1.
+    """
+
+    rowwise: ClassVar[bool] = True
+    """Whether ``fuse`` works row by row, so that it can be given the rows of a batch."""
+
+    loss_weights: Mapping[str, float] = {}
+    """Weight of each term that :meth:`auxiliary_loss` returns."""
+
+    def __init__(
+        self,
+        num_users: int,
+        num_items: int,
+        in_channels: Mapping[str, int],
+        embedding_dim: int = 64,
+    ) -> None:
+        super().__init__()
+        for name, size in (
+            ("num_users", num_users),
+            ("num_items", num_items),
+            ("embedding_dim", embedding_dim),
+            *((f"in_channels[{m!r}]", d) for m, d in in_channels.items()),
+        ):
+            if size < 1:
+                raise ConfigError(f"{name}: got {size}, expected 1 or more")
+        self.num_users = num_users
+        self.num_items = num_items
+        self.in_channels = dict(in_channels)
+        self.embedding_dim = embedding_dim
+
+    @classmethod
+    def from_data(cls, data: HeteroData, **options: Any) -> Self:
+        """A backbone sized for a graph, with all its modalities.
+
+        Raises:
+            ConfigError: An option is unknown.
+        """
+        in_channels = {m: int(data[m].x.size(1)) for m in graph.modalities(data)}
+        return resolver.build(  # type: ignore[no-any-return]
+            cls,
+            options,
+            cls.__name__,
+            num_users=graph.num_users(data),
+            num_items=graph.num_items(data),
+            in_channels=in_channels,
+        )
+
+    @property
+    def modalities(self) -> list[str]:
+        """Names of the modalities that this backbone makes embeddings of."""
+        return list(self.in_channels)
+
+    @property
+    def graphs(self) -> Sequence[BaseTransform]:
+        """Transforms that add the derived graphs this backbone reads."""
+        return ()
+
+    def prepare(self, data: HeteroData) -> HeteroData:
+        """A shallow copy of the graph with everything that ``encode`` reads; cheap when there."""
+        data = AlignFeatures()(data)
+        for transform in self.graphs:
+            data = transform(data)
+        return data
+
+    @abstractmethod
+    def encode(self, data: HeteroData) -> Embeddings:
+        """Message passing: ``{'user': {name: [U, d]}, 'item': {name: [I, d]}}``."""
+
+    def encode_rows(self, data: HeteroData, users: Tensor, items: Tensor) -> Embeddings:
+        """The rows of a batch; override it where rows can be encoded without the full tables.
+
+        Shapes:
+            ``users`` [B], ``items`` [n] -> ``{'user': {name: [B, d]}, 'item': {name: [n, d]}}``.
+        """
+        return take_rows(self.encode(data), users, items)
+
+    @abstractmethod
+    def fuse(self, h: Rows, node_type: str) -> Fused:
+        """Rows of every name to the scored rows: [n, d] each -> [n, w]."""
+
+    def auxiliary_loss(self, data: HeteroData, step: Step) -> Terms:
+        """The backbone's own loss terms, unweighted; see ``loss_weights``."""
+        del data, step
+        return {}
+
+    def modality_user(self, modality: str, user: Rows) -> Tensor:
+        """The user rows that score a modality alone: the user's code, else the fused row."""
+        return user[modality] if modality in user else self.fuse(user, graph.USER).out
+
+    def modality_score(self, modality: str, user: Rows, item: Rows) -> Tensor:
+        """Score of one modality's code alone, :math:`s_m(u, i)`: an inner product.
+
+        Shapes:
+            rows of users ``[n, d]`` and of items ``[n, d]`` or ``[n, k, d]``, aligned -> ``[n]`` or
+            ``[n, k]``.
+        """
+        mine, code = self.modality_user(modality, user), item[modality]
+        return torch.einsum("nd,n...d->n...", mine, code)
+
+    def prepare_epoch(self, data: HeteroData, generator: torch.Generator) -> None:
+        """Called before each epoch: prune edges, mark a learned graph for rebuilding."""
+        del data, generator
+
+
+def take_rows(tables: Embeddings, users: Tensor, items: Tensor) -> Embeddings:
+    """Rows of full tables, by name."""
+    index = {graph.USER: users, graph.ITEM: items}
+    return {
+        node_type: {name: table.index_select(0, index[node_type]) for name, table in rows.items()}
+        for node_type, rows in tables.items()
+    }
+
+
+def embedding(num_rows: int, width: int) -> Embedding:
+    """An embedding table with Xavier uniform entries."""
+    table = Embedding(num_rows, width)
+    init.xavier_uniform_(table.weight)
+    return table

@@ -1,0 +1,212 @@
+"""What a run of the main job can be told: defaults < settings file < flags, all checked by type.
+
+Reading a configuration imports neither torch nor any backbone, so a wrong key fails before any data
+is read.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from mrdib_graph.errors import ConfigError
+from mrdib_graph.resolver import suggest
+from mrdib_graph.training.trainer_config import TrainerConfig
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How one backbone is trained: the content of a settings file.
+
+    Args:
+        options: Options of the backbone's constructor.
+        embedding_dim: d.
+        reg_fused: Weight of the L2 term on fused rows, of every arm that does not set its own.
+        placement: Where MRdIB stands, ``'inline'`` or ``'auxiliary'``.
+        trainer: Settings of the trainer.
+        objectives: Arm to its own settings: ``reg_fused``, ``learning_rate``, ``placement``, and
+            options of MRdIB or of the control.
+    """
+
+    options: dict[str, Any] = field(default_factory=dict)
+    embedding_dim: int = 64
+    reg_fused: float = 0.0
+    placement: str = "inline"
+    trainer: TrainerConfig = field(default_factory=TrainerConfig)
+    objectives: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """One command: which backbones and arms, on which data, over which seeds.
+
+    Args:
+        backbone: Names, or ``file.py:Class``.
+        dataset: A name, or a folder in the layout of the field's toolbox.
+        root: Folder that data sets live in.
+        objective: Arms.
+        split: Split rule, or ``'given'``.
+        split_seed: Seed of the split rule.
+        modalities: Which modalities; all for None.
+        seeds: Training seeds.
+        baselines: Closed-form baselines shown beside.
+        dataset_options: More options of the data set.
+        settings: Backbone to its settings; stored settings or defaults where absent.
+        profile: Measure the information profile of the first seed of each arm.
+        out: Output folder.
+        tracking_uri: MLflow address; a database in the output folder for None.
+        mlflow: Whether MLflow is told.
+        quiet: Show no progress.
+    """
+
+    backbone: list[str] = field(default_factory=lambda: ["lattice"])
+    dataset: str = "planted"
+    root: str = "data"
+    objective: list[str] = field(default_factory=lambda: ["bare", "mrdib"])
+    split: str = "random"
+    split_seed: int = 0
+    modalities: list[str] | None = None
+    seeds: list[int] = field(default_factory=lambda: [0, 1, 2])
+    baselines: list[str] = field(default_factory=lambda: ["popularity", "itemknn", "ease"])
+    dataset_options: dict[str, Any] = field(default_factory=dict)
+    settings: dict[str, Settings] = field(default_factory=dict)
+    profile: bool = True
+    out: str | None = None
+    tracking_uri: str | None = None
+    mlflow: bool = True
+    quiet: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("backbone", "objective", "seeds"):
+            values = getattr(self, name)
+            if not values:
+                raise ConfigError(f"{name}: expected at least one")
+            if len(set(values)) < len(values):
+                raise ConfigError(f"{name}: {values} names one twice")
+
+
+def settings_name(backbone: str) -> str:
+    """Key of a backbone in ``settings``: its name in lower case, or that of the class in a file."""
+    return re.sub(r"[\s_\-]", "", backbone.rpartition(":")[2]).lower()
+
+
+def stored_settings(folder: Path, dataset: str, backbone: str) -> Path | None:
+    """The settings file of a backbone on a data set, where one is stored."""
+    path = folder / Path(dataset).name / f"{settings_name(backbone)}.yaml"
+    return path if path.is_file() else None
+
+
+def resolve(
+    flags: Sequence[tuple[str, Any]],
+    config_file: Path | None = None,
+    configs: Path | None = None,
+    shared: Sequence[tuple[str, Any]] = (),
+) -> RunConfig:
+    """Compose a configuration: defaults < stored settings < ``config_file`` < flags.
+
+    Args:
+        flags: Dotted keys of :class:`RunConfig` and their values.
+        config_file: A YAML file with keys of :class:`RunConfig`.
+        configs: Folder of stored settings, ``<dataset>/<backbone>.yaml``.
+        shared: Dotted keys of :class:`Settings`, set for every backbone.
+
+    Raises:
+        ConfigError: An unknown key (with the nearest one), a wrong type or a value out of range.
+    """
+    given = [_read(config_file)] if config_file else []
+    given += [_from_dotted(flags)]
+    run = _merge(RunConfig, *given)
+    stored: dict[str, Any] = {}
+    for backbone in run.backbone:
+        path = stored_settings(configs, run.dataset, backbone) if configs else None
+        content: Any = OmegaConf.to_container(_read(path)) if path else {}
+        if "trainer.learning_rate" in dict(shared):  # a flag wins over the arms' stored rates
+            for arm in content.get("objectives", {}).values():
+                arm.pop("learning_rate", None)
+        stored[settings_name(backbone)] = content
+    overrides = OmegaConf.create({"settings": {name: {} for name in stored}})
+    for name in stored:
+        for key, value in shared:
+            _update(overrides, f"settings.{name}.{key}", value)
+    return _merge(RunConfig, OmegaConf.create({"settings": stored}), *given, overrides)
+
+
+def dump(config: RunConfig) -> str:
+    """The configuration as YAML that :func:`resolve` reads back to the same one."""
+    return OmegaConf.to_yaml(OmegaConf.structured(config))
+
+
+def plain(config: RunConfig) -> dict[str, Any]:
+    """The configuration as nested plain values."""
+    content: Any = OmegaConf.to_container(OmegaConf.structured(config))
+    return dict(content)
+
+
+def parse_value(text: str) -> Any:
+    """A flag's text as YAML reads it: ``1e-3`` is a number, ``[a, b]`` a list."""
+    value: Any = OmegaConf.to_container(OmegaConf.from_dotlist([f"value={text}"]))
+    return value["value"]
+
+
+def _read(path: Path) -> DictConfig:
+    try:
+        content = OmegaConf.load(path)
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read: {error}") from error
+    except Exception as error:  # yaml raises a family of its own
+        raise ConfigError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(content, DictConfig):
+        raise ConfigError(f"{path}: expected keys and values, got {type(content).__name__}")
+    return content
+
+
+def _from_dotted(pairs: Sequence[tuple[str, Any]]) -> DictConfig:
+    content = OmegaConf.create({})
+    for key, value in pairs:
+        _update(content, key, value)
+    return content
+
+
+def _update(content: DictConfig, key: str, value: Any) -> None:
+    try:
+        OmegaConf.update(content, key, value, force_add=True)
+    except OmegaConfBaseException as error:
+        raise ConfigError(f"{key}: {_first_line(error)}") from error
+
+
+def _merge(schema: type[RunConfig], *parts: DictConfig) -> RunConfig:
+    base = OmegaConf.structured(schema)
+    try:
+        merged = OmegaConf.merge(base, *parts)
+        run: RunConfig = OmegaConf.to_object(merged)  # type: ignore[assignment]
+    except OmegaConfBaseException as error:
+        raise ConfigError(_explain(error)) from error
+    return run
+
+
+def _explain(error: OmegaConfBaseException) -> str:
+    """One line that names the key, and the nearest valid one where the key is unknown."""
+    key = str(getattr(error, "full_key", "") or getattr(error, "key", ""))
+    leaf = key.rpartition(".")[2]
+    text = f"configuration key '{key}': {_first_line(error)}"
+    object_type = getattr(error, "object_type", None)
+    if (
+        "not in" in text
+        and isinstance(object_type, type)
+        and hasattr(object_type, "__dataclass_fields__")
+    ):
+        known = [f.name for f in fields(object_type)]
+        return f"configuration key '{key}' is unknown{suggest(leaf, known)} Known: " + ", ".join(
+            known
+        )
+    return text
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0]

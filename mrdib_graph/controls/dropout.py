@@ -1,0 +1,66 @@
+"""Whole rows dropped at random in training: of the IDs, or of the modalities."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from mrdib_graph.controls.control import Control, id_rows, replace_item_rows
+from mrdib_graph.errors import ConfigError
+from mrdib_graph.typing import Embeddings
+
+
+class IDDropout(Control):
+    """Sets an item's ID row to zero with probability p in training, so that content must score.
+
+    Args:
+        modalities: Names of the modality rows.
+        p: Probability.
+    """
+
+    def __init__(self, modalities: Sequence[str], p: float = 0.3) -> None:
+        super().__init__(modalities)
+        self.p = _probability(p)
+
+    def perturb(self, rows: Embeddings, generator: torch.Generator | None = None) -> Embeddings:
+        """Rows with some IDs gone."""
+        if not self.training:
+            return rows
+        kept = _drop(id_rows(rows["item"], self), self.p, generator)
+        return replace_item_rows(rows, {"id": kept})
+
+
+class ModalityDropout(Control):
+    """Sets each modality row of an item to zero with probability p in training; the others grow.
+
+    The rows that stay are divided by 1 - p, so the expected sum is unchanged.
+
+    Args:
+        modalities: Names of the modality rows.
+        p: Probability.
+    """
+
+    def __init__(self, modalities: Sequence[str], p: float = 0.3) -> None:
+        super().__init__(modalities)
+        self.p = _probability(p)
+
+    def perturb(self, rows: Embeddings, generator: torch.Generator | None = None) -> Embeddings:
+        """Rows with some modalities gone."""
+        if not self.training:
+            return rows
+        item = rows["item"]
+        new = {m: _drop(item[m], self.p, generator) / (1 - self.p) for m in self.modalities}
+        return replace_item_rows(rows, new)
+
+
+def _probability(p: float) -> float:
+    if not 0 <= p < 1:
+        raise ConfigError(f"p: got {p}, expected a probability below 1")
+    return p
+
+
+def _drop(x: Tensor, p: float, generator: torch.Generator | None) -> Tensor:
+    keep = torch.empty(x.size(0), 1, device=x.device).uniform_(generator=generator) >= p
+    return x * keep

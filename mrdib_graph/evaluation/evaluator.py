@@ -1,0 +1,222 @@
+"""Full-ranking evaluation: every item is scored, the user's training items are masked."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch_geometric.data import HeteroData
+
+from mrdib_graph import graph
+from mrdib_graph.errors import ConfigError, DataError
+from mrdib_graph.evaluation import scoring
+from mrdib_graph.evaluation.held_out import entries, split_matrices, union
+from mrdib_graph.evaluation.metrics import METRICS, metric_names
+from mrdib_graph.evaluation.result import MetricResult, from_ranks
+from mrdib_graph.evaluation.scoring import ScoreFn
+from mrdib_graph.evaluation.top_k import top_k
+from mrdib_graph.sparse import SparseMatrix
+
+
+@dataclass(frozen=True)
+class EvaluatorConfig:
+    """What to compute.
+
+    Args:
+        cutoffs: The k of recall@k.
+        metrics: Some of ``recall``, ``ndcg``, ``precision``, ``map``.
+        mask_validation: In test, take the validation positives out of the ranking too.  Published
+            tables leave them in; ``masked`` of the result names what was done.
+        batch_size: Largest number of users scored at once; fewer where there are many items.
+
+    Raises:
+        ConfigError: A value is out of range or a metric unknown.
+    """
+
+    cutoffs: tuple[int, ...] = (5, 10, 20, 50)
+    metrics: tuple[str, ...] = ("recall", "ndcg", "precision", "map")
+    mask_validation: bool = False
+    batch_size: int = 2048
+
+    def __post_init__(self) -> None:
+        if not self.cutoffs or not all(_is_positive_int(k) for k in self.cutoffs):
+            raise ConfigError(f"cutoffs: got {self.cutoffs!r}, expected integers from 1")
+        if not self.metrics or not all(name in METRICS for name in self.metrics):
+            raise ConfigError(
+                f"metrics: got {self.metrics!r}, expected one or more of {', '.join(METRICS)}"
+            )
+        if not _is_positive_int(self.batch_size):
+            raise ConfigError(f"batch_size: got {self.batch_size!r}, expected an integer from 1")
+
+
+def _is_positive_int(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+
+
+class Evaluator:
+    """Ranks all items for each user and compares with the held-out positives.
+
+    Candidates are all items, those without a training row included, less the user's training
+    positives.  Users are those with at least one row of the split and one training row.  Equal
+    scores rank by lower item id; a score of minus infinity is never recommended and never a hit.
+
+    Works on any device of the tables; results are on the CPU.  The same tables and ``batch_size``
+    give the same result; another ``batch_size`` may round a matrix product differently.
+
+    Args:
+        data: The graph with its split masks.
+        config: What to compute.
+
+    Raises:
+        DataError: The graph has no split, or a user-item pair occurs twice.
+    """
+
+    def __init__(self, data: HeteroData, config: EvaluatorConfig | None = None) -> None:
+        self.config = config or EvaluatorConfig()
+        self.names = metric_names(self.config.metrics, self.config.cutoffs)
+        self.num_users, self.num_items = graph.num_users(data), graph.num_items(data)
+        self._interactions = split_matrices(data)
+        self._masks: dict[tuple[str, ...], SparseMatrix] = {}
+        has_train = self._interactions["train"].crow.diff() > 0
+        self._users: dict[str, Tensor] = {}
+        for split in ("val", "test"):
+            present = self._interactions[split].crow.diff() > 0
+            self._users[split] = (present & has_train).nonzero().squeeze(1)
+            self._mask(self._masked_splits(split))
+            dropped = int((present & ~has_train).sum())
+            if dropped:
+                warnings.warn(
+                    f"{dropped} users with rows in the {split} split have no training row and are "
+                    "left out of the evaluation",
+                    stacklevel=2,
+                )
+
+    def __call__(
+        self,
+        user_table: Tensor,
+        item_table: Tensor,
+        split: str = "test",
+        user_ids: Tensor | None = None,
+    ) -> MetricResult:
+        """Evaluate the inner products of two tables.
+
+        Args:
+            user_table: [U, w].
+            item_table: [I, w].
+            split: ``'val'`` or ``'test'``.
+            user_ids: Evaluate these users alone [n]; those without a positive are left out.
+
+        Raises:
+            ConfigError: A table has the wrong shape, or the split or a user is unknown.
+            DataError: No user is left to evaluate.
+            TrainingError: A table or a score is not finite.
+        """
+        return self._evaluate(self._score_fn((user_table, item_table)), split, user_ids)
+
+    def evaluate_scores(
+        self, score_fn: ScoreFn, split: str = "test", user_ids: Tensor | None = None
+    ) -> MetricResult:
+        """Evaluate any scoring function, for example ``baseline.score``.
+
+        Args:
+            score_fn: User ids [b] to scores [b, I]; the scores are copied, never written to.
+            split: ``'val'`` or ``'test'``.
+            user_ids: Evaluate these users alone [n]; those without a positive are left out.
+
+        Raises:
+            ConfigError: The scores have the wrong shape, or the split or a user is unknown.
+            DataError: No user is left to evaluate.
+            TrainingError: A score is NaN or plus infinity.
+        """
+        return self._evaluate(self._score_fn(score_fn), split, user_ids)
+
+    @torch.no_grad()
+    def top_items(
+        self,
+        scores: ScoreFn | tuple[Tensor, Tensor],
+        users: Tensor,
+        k: int,
+        exclude: tuple[str, ...] = ("train",),
+    ) -> tuple[Tensor, Tensor]:
+        """The k best items of each user, best first.
+
+        Args:
+            scores: A scoring function, or the user and the item table.
+            users: User ids [n].
+            k: Number of items, at most I.
+            exclude: Splits whose items are not recommended.
+
+        Returns:
+            Item ids [n, k] and their scores [n, k], both on the CPU; -1 and minus infinity where
+            a user has fewer than k candidates.
+
+        Raises:
+            ConfigError: A split or user is unknown, or k is out of range.
+            TrainingError: A table is not finite, or a score is NaN or plus infinity.
+        """
+        if not _is_positive_int(k) or k > self.num_items:
+            raise ConfigError(f"k: got {k!r}, expected an integer from 1 to {self.num_items}")
+        unknown = set(exclude) - set(graph.SPLITS)
+        if unknown:
+            raise ConfigError(f"exclude: got {exclude!r}, expected {', '.join(graph.SPLITS)}")
+        ranked = list(self._rank(self._score_fn(scores), users, tuple(exclude), k))
+        if not ranked:
+            return torch.empty(0, k, dtype=torch.int64), torch.empty(0, k)
+        _, items, values = zip(*ranked, strict=True)
+        return torch.cat(items), torch.cat(values)
+
+    @torch.no_grad()
+    def _evaluate(self, score: ScoreFn, split: str, user_ids: Tensor | None) -> MetricResult:
+        if split not in self._users:
+            raise ConfigError(f"split: got {split!r}, expected val or test")
+        users = self._users[split]
+        if user_ids is not None:
+            scoring.check_users(user_ids, self.num_users)
+            users = users[torch.isin(users, user_ids.cpu())]
+        if not users.numel():
+            raise DataError(
+                f"evaluation: none of the users has a row in the {split} split and a training row"
+            )
+        k = min(max(self.config.cutoffs), self.num_items)
+        masked = self._masked_splits(split)
+        positives, ranks = [], []
+        for block, items, _ in self._rank(score, users, masked, k):
+            place, item = entries(self._interactions[split], block)
+            found, rank = (items[place] == item.unsqueeze(1)).nonzero(as_tuple=True)
+            positives.append(torch.stack([block[place], item]))
+            ranks.append(torch.zeros_like(item).index_copy_(0, found, rank + 1))
+        return from_ranks(torch.cat(positives, 1), torch.cat(ranks), self.names, split, masked)
+
+    def _rank(
+        self, score: ScoreFn, users: Tensor, masked: tuple[str, ...], k: int
+    ) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+        """Users [b] of each block, their k best items [b, k] (-1: none) and the scores [b, k]."""
+        scoring.check_users(users, self.num_users)
+        mask = self._mask(masked)
+        for block in scoring.blocks(users.cpu(), self.config.batch_size, self.num_items):
+            scores = score(block)
+            place, item = entries(mask, block)
+            flat = (place * self.num_items + item).to(scores.device)
+            scores.view(-1).index_fill_(0, flat, -torch.inf)
+            values, items = top_k(scores, k)
+            yield block, items.masked_fill_(values == -torch.inf, -1).cpu(), values.cpu()
+
+    def _score_fn(self, scores: ScoreFn | tuple[Tensor, Tensor]) -> ScoreFn:
+        if callable(scores):
+            return scoring.from_function(scores, self.num_items)
+        return scoring.from_tables(*scores, self.num_users, self.num_items)
+
+    def _masked_splits(self, split: str) -> tuple[str, ...]:
+        return ("train", "val") if split == "test" and self.config.mask_validation else ("train",)
+
+    def _mask(self, splits: tuple[str, ...]) -> SparseMatrix:
+        """The pairs of some splits, kept for the next call; train alone needs no union."""
+        if splits not in self._masks:
+            parts = [self._interactions[split] for split in splits]
+            self._masks[splits] = (
+                parts[0] if len(parts) == 1 else union((self.num_users, self.num_items), *parts)
+            )
+        return self._masks[splits]

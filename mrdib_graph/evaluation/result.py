@@ -1,0 +1,60 @@
+"""What an evaluation returns: means, per-user values and the rank of every positive."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from mrdib_graph.evaluation import metrics
+from mrdib_graph.typing import Metrics
+
+
+class MetricResult(NamedTuple):
+    """Result of a full-ranking evaluation; every tensor is on the CPU.
+
+    Shapes:
+        ``users`` [n] in ascending order; ``per_user[name]`` [n] float64, row r for ``users[r]``;
+        ``positives`` [2, P] user and item of every evaluated positive; ``ranks`` [P] its rank from
+        1, or 0 behind the largest cut-off.
+    """
+
+    mean: Metrics
+    """Mean over users of each metric such as ``'recall@20'``; every user weighs the same."""
+    per_user: dict[str, Tensor]
+    users: Tensor
+    split: str
+    masked: tuple[str, ...]
+    """Splits whose positives were taken out of the ranking: ``('train',)`` by default."""
+    positives: Tensor
+    ranks: Tensor
+
+    @property
+    def num_positives(self) -> Tensor:
+        """Number of evaluated positives m of each user [n]."""
+        count: Tensor = torch.unique(self.positives[0], return_counts=True)[1]
+        return count
+
+
+def from_ranks(
+    positives: Tensor, ranks: Tensor, names: Sequence[str], split: str, masked: tuple[str, ...]
+) -> MetricResult:
+    """Metrics from the rank of every positive.
+
+    Args:
+        positives: User and item [2, P], at least one, each pair once.
+        ranks: Rank from 1 of each positive [P], 0 if it is behind the largest cut-off.
+        names: Metrics such as ``'recall@20'``.
+        split: The evaluated split, kept in the result.
+        masked: The masked splits, kept in the result.
+    """
+    users, row, count = torch.unique(positives[0], return_inverse=True, return_counts=True)
+    largest = max(int(name.partition("@")[2]) for name in names)
+    hits = torch.zeros(users.numel(), largest, dtype=torch.bool)
+    found = ranks > 0
+    hits[row[found], ranks[found] - 1] = True
+    per_user = metrics.compute(hits, count, names)
+    mean = {name: float(value.mean()) for name, value in per_user.items()}
+    return MetricResult(mean, per_user, users, split, masked, positives, ranks)

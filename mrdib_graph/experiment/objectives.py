@@ -1,0 +1,152 @@
+"""The arms that a run compares: bare, MRdIB in its presets and ablations, and the controls."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch_geometric.data import HeteroData
+
+from mrdib_graph import backbones, controls, resolver
+from mrdib_graph.backbones import Backbone
+from mrdib_graph.config import Settings
+from mrdib_graph.controls import Control
+from mrdib_graph.errors import ConfigError
+from mrdib_graph.mrdib import MRdIB
+from mrdib_graph.recommender import Placement, Recommender
+
+PAPER: dict[str, Any] = {
+    "estimator": "mine",
+    "alpha_kl": 0.005,
+    "alpha_redundancy": 0.05,
+    "alpha_unique": 0.005,
+    "mean": "linear",
+    "decoder": "linear",
+}
+"""The method as published: MINE, the weights that the paper reports as best, every term."""
+
+# Each ablation leaves one term of the arm mrdib out; mib leaves all but the bottleneck out.
+_ABLATIONS: dict[str, dict[str, Any]] = {
+    "mib": {"alpha_redundancy": 0.0, "alpha_unique": 0.0},
+    "no-kl": {"alpha_kl": 0.0},
+    "no-redundancy": {"alpha_redundancy": 0.0},
+    "no-unique": {"alpha_unique": 0.0},
+}
+
+_CONTROLS: dict[str, type[Control]] = {
+    "noise": controls.Noise,
+    "id-dropout": controls.IDDropout,
+    "modality-dropout": controls.ModalityDropout,
+    "no-content": controls.NoContent,
+    "split-l2": controls.SplitL2,
+    "content-loss": controls.ContentLoss,
+}
+
+OBJECTIVES = ("bare", "mrdib", "paper", *_ABLATIONS, *_CONTROLS)
+CONTROLS = tuple(_CONTROLS)
+
+_ARM_KEYS = ("reg_fused", "learning_rate", "placement")
+
+
+def check_objective(name: str) -> None:
+    """Raise a ``ConfigError`` with the nearest name for an unknown arm."""
+    if name not in OBJECTIVES:
+        near = resolver.suggest(name, list(OBJECTIVES))
+        raise ConfigError(f"objective: '{name}' is unknown{near} Choices: {', '.join(OBJECTIVES)}")
+
+
+def needs_modalities(name: str) -> bool:
+    """Whether an arm has a meaning only on a backbone with modalities."""
+    return name != "bare"
+
+
+def backbone_class(name: str) -> type[Backbone]:
+    """The class of a backbone by name or ``file.py:Class``."""
+    cls: type[Backbone] = resolver.resolve_class(name, backbones, Backbone, "backbone")
+    return cls
+
+
+def arm_value(settings: Settings, objective: str, key: str, default: Any) -> Any:
+    """An arm's own value of ``reg_fused``, ``learning_rate`` or ``placement``, else the default."""
+    return settings.objectives.get(objective, {}).get(key, default)
+
+
+def build_backbone(backbone: str, data: HeteroData, settings: Settings) -> Backbone:
+    """A fresh backbone of the settings' options, sized for a graph."""
+    return backbone_class(backbone).from_data(
+        data, **{"embedding_dim": settings.embedding_dim, **settings.options}
+    )
+
+
+def build_recommender(
+    backbone: str,
+    data: HeteroData,
+    settings: Settings,
+    objective: str,
+) -> Recommender:
+    """A fresh recommender of one arm; the caller seeds torch before.
+
+    Args:
+        backbone: Name or ``file.py:Class``.
+        data: The graph.
+        settings: The backbone's settings; those of the arm win.
+        objective: The arm.
+
+    Raises:
+        ConfigError: An unknown name or option, or an arm that the backbone cannot have.
+    """
+    check_objective(objective)
+    model = build_backbone(backbone, data, settings)
+    placement: Placement = arm_value(settings, objective, "placement", settings.placement)
+    reg_fused = float(arm_value(settings, objective, "reg_fused", settings.reg_fused))
+    mrdib, control = None, None
+    if needs_modalities(objective) and not model.modalities:
+        raise ConfigError(
+            f"objective {objective}: {type(model).__name__} has no modality embeddings, so there "
+            "is nothing for it to act on; run this backbone bare"
+        )
+    if objective in _CONTROLS:
+        options = arm_options(settings, objective)
+        if objective == "split-l2" and "weight" not in options:
+            options["weight"] = 0.6 * reg_fused  # the ID part regularised 1.6 times as hard
+        control = resolver.build(
+            _CONTROLS[objective],
+            options,
+            f"objective {objective}",
+            modalities=model.modalities,
+        )
+    elif objective != "bare":
+        options = mrdib_options(settings, objective)
+        mrdib = resolver.build(
+            MRdIB,
+            options,
+            f"objective {objective}",
+            modalities=model.modalities,
+            embedding_dim=settings.embedding_dim,
+        )
+    return Recommender(model, mrdib, placement=placement, control=control, reg_fused=reg_fused)
+
+
+def arm_options(settings: Settings, objective: str) -> dict[str, Any]:
+    """An arm's settings that are options of MRdIB or of the control."""
+    own = settings.objectives.get(objective, {})
+    return {key: value for key, value in own.items() if key not in _ARM_KEYS}
+
+
+def mrdib_options(settings: Settings, objective: str) -> dict[str, Any]:
+    """Options of MRdIB in an arm.
+
+    An ablation starts from the arm mrdib as it is set.
+    """
+    if objective == "paper":
+        return {**PAPER, **arm_options(settings, "paper")}
+    options = arm_options(settings, "mrdib")
+    if objective == "mrdib":
+        return options
+    if objective == "mib" and not options.get("alpha_kl"):
+        options["alpha_kl"] = PAPER["alpha_kl"]  # a bottleneck without kl compresses nothing
+    if objective == "no-kl" and not options.get("alpha_kl"):
+        raise ConfigError(
+            "objective no-kl: the arm mrdib has alpha_kl 0 here, so there is no term to leave out; "
+            "set --alpha-kl, or leave this arm out"
+        )
+    return {**options, **_ABLATIONS[objective], **arm_options(settings, objective)}

@@ -1,0 +1,126 @@
+"""The files of a run's output folder."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+from mrdib_graph import config as configuration
+from mrdib_graph.config import RunConfig, settings_name
+from mrdib_graph.errors import ConfigError, DataError
+from mrdib_graph.experiment.results import ArmResult
+
+
+class Outputs:
+    """Names and writers of everything under the output folder.
+
+    Args:
+        folder: The folder; made here.
+        resume: Whether it must exist already.
+
+    Raises:
+        ConfigError: A fresh run in a folder that holds one, or a resume where there is none.
+        DataError: The folder cannot be written.
+    """
+
+    def __init__(self, folder: Path, resume: bool = False) -> None:
+        self.folder = folder.absolute()
+        if resume and not self.config.is_file():
+            raise ConfigError(f"--resume {folder}: no run there (no config.yaml)")
+        if not resume and self.folder.is_dir() and any(self.folder.iterdir()):
+            raise ConfigError(
+                f"--out {folder}: the folder is not empty; choose another, or continue the run "
+                f"there with --resume {folder}"
+            )
+        try:
+            self.figures.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise DataError(f"--out {folder}: cannot be written: {error}") from error
+
+    @property
+    def config(self) -> Path:
+        """The resolved configuration."""
+        return self.folder / "config.yaml"
+
+    @property
+    def results(self) -> Path:
+        """All results."""
+        return self.folder / "results.json"
+
+    @property
+    def report(self) -> Path:
+        """The report in Markdown."""
+        return self.folder / "report.md"
+
+    @property
+    def outbox(self) -> Path:
+        """Where events wait that the tracking server did not take yet."""
+        return self.folder / "mlflow-outbox"
+
+    @property
+    def figures(self) -> Path:
+        """Folder of pictures."""
+        return self.folder / "figures"
+
+    @property
+    def bundle(self) -> Path:
+        """The tables of the best recommender."""
+        return self.folder / "bundle"
+
+    @property
+    def database(self) -> Path:
+        """MLflow's database, unless another address is given."""
+        return self.folder / "mlflow.db"
+
+    def checkpoint(self, label: str, seed: int) -> Path:
+        """Checkpoint of one arm and seed."""
+        return self.folder / "checkpoints" / f"{label}-seed{seed}.ckpt"
+
+    def write_config(self, config: RunConfig) -> None:
+        """Write the resolved configuration: running it again gives the same numbers."""
+        write_text(self.config, configuration.dump(config))
+
+    def write_results(self, results: dict[str, Any]) -> None:
+        """Write ``results.json``."""
+        write_text(self.results, json.dumps(results, indent=2) + "\n")
+
+    def write_per_user(self, arms: list[ArmResult]) -> None:
+        """Write ``per_user.parquet``: user, backbone, objective, seed and every metric."""
+        import pandas as pd
+
+        frames = []
+        for arm in arms:
+            for seed in arm.seeds:
+                columns: dict[str, Any] = {"user": seed.users.numpy()}
+                columns |= {"backbone": arm.backbone, "objective": arm.objective}
+                columns |= {"seed": seed.seed}
+                columns |= {name: v.numpy() for name, v in seed.per_user.items()}
+                frames.append(pd.DataFrame(columns))
+        temporary = self.folder / f".per_user.{os.getpid()}.part"
+        pd.concat(frames, ignore_index=True).to_parquet(temporary, index=False)
+        temporary.replace(self.folder / "per_user.parquet")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write under a temporary name, then rename: never half a file."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise DataError(f"{path}: cannot be written: {error}") from error
+
+
+def default_folder(config: RunConfig) -> Path:
+    """``runs/<time>-<dataset>-<backbone>``, not there yet."""
+    names = "-".join(settings_name(b) for b in config.backbone[:3])
+    stem = f"{time.strftime('%Y%m%d-%H%M%S')}-{Path(config.dataset).name}-{names}"
+    folder, copy = Path("runs") / stem, 1
+    while folder.exists():
+        copy += 1
+        folder = Path("runs") / f"{stem}-{copy}"
+    return folder

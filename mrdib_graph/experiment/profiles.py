@@ -1,0 +1,83 @@
+"""The information profile of a trained recommender, and its figures."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from torch_geometric.data import HeteroData
+
+from mrdib_graph.datasets import MultimodalDataset, Planted
+from mrdib_graph.errors import DataError
+from mrdib_graph.experiment import report, telling
+from mrdib_graph.experiment.outputs import Outputs
+from mrdib_graph.information import InformationProfile, ProfileConfig, information_profile
+from mrdib_graph.recommender import Recommender
+from mrdib_graph.tracking import Tracker
+
+logger = logging.getLogger(__name__)
+
+
+def profile_arm(recommender: Recommender, data: HeteroData) -> InformationProfile | None:
+    """Measure the codes of a recommender on the test split.
+
+    None where there is nothing to split: a backbone without modalities, or, with a warning, data
+    on which the measure refuses to speak (fewer than 500 held-out interactions).
+    """
+    names = recommender.modalities
+    if not names:
+        return None
+    device = next(recommender.parameters()).device
+    data = data.to(device)
+    config = ProfileConfig(pairs=len(names) > 1)
+    try:
+        return information_profile(
+            recommender.codes(data),
+            data,
+            config,
+            modalities=names,
+            fused_score=lambda keep: recommender.tables(data, keep),
+        )
+    except DataError as error:
+        logger.warning("information profile left out: %s", error)
+        return None
+
+
+def truth_of(dataset: MultimodalDataset) -> Planted | None:
+    """The data set, where it knows the truth."""
+    return dataset if isinstance(dataset, Planted) else None
+
+
+def profile_figures(
+    tracker: Tracker,
+    outputs: Outputs,
+    profiles: Mapping[str, InformationProfile],
+    dataset: MultimodalDataset,
+) -> list[str]:
+    """Bars, heat maps and knock-outs of each profile; the file names."""
+    names = []
+    truth = truth_of(dataset)
+    for label, profile in profiles.items():
+        content = profile.to_dict()
+        if content["pairs"]:
+            first: Any = tuple(content["pairs"][0]["pair"])
+            known = None if truth is None else truth.truth(first)
+            for kind, stem, extra in (
+                ("information_bars", "information", [known]),
+                ("information_heat_maps", "information-pairs", []),
+            ):
+                file = f"{stem}-{label}.png"
+                names.append(telling.draw(tracker, outputs, kind, file, content, *extra))
+        if content["knock_out"]:
+            names.append(
+                telling.draw(
+                    tracker,
+                    outputs,
+                    "knock_out_bars",
+                    f"knock-out-{label}.png",
+                    content,
+                    report.MAIN_METRIC,
+                )
+            )
+    return names

@@ -1,0 +1,136 @@
+"""Results of a run as plain records, and the comparisons between arms."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from mrdib_graph.evaluation import average_over_seeds, compare, holm, seed_test
+from mrdib_graph.experiment.objectives import CONTROLS
+from mrdib_graph.typing import Metrics
+
+SCHEMA_VERSION = 1
+
+
+@dataclass
+class SeedResult:
+    """One trained recommender; ``per_user`` and ``users`` go to a table of their own."""
+
+    seed: int
+    best_epoch: int
+    epochs: int
+    seconds_per_epoch: float
+    peak_memory_mb: float
+    val: Metrics
+    test: Metrics
+    users: Tensor = field(repr=False)
+    per_user: dict[str, Tensor] = field(repr=False)
+
+
+@dataclass
+class ArmResult:
+    """One backbone with one objective, over seeds."""
+
+    backbone: str
+    objective: str
+    seeds: list[SeedResult] = field(default_factory=list)
+
+    @property
+    def mean(self) -> Metrics:
+        """Mean over seeds of every test metric."""
+        return {k: float(np.mean([s.test[k] for s in self.seeds])) for k in self.seeds[0].test}
+
+    @property
+    def sd(self) -> Metrics:
+        """Standard deviation over seeds of every test metric; 0 for one seed."""
+        ddof = 1 if len(self.seeds) > 1 else 0
+        return {
+            k: float(np.std([s.test[k] for s in self.seeds], ddof=ddof)) for k in self.seeds[0].test
+        }
+
+    @property
+    def seconds_per_epoch(self) -> float:
+        """Median over seeds."""
+        return float(np.median([s.seconds_per_epoch for s in self.seeds]))
+
+    def validation(self, metric: str) -> float:
+        """Mean over seeds of a validation metric."""
+        return float(np.mean([s.val[metric] for s in self.seeds]))
+
+    def per_user(self, metric: str) -> Tensor:
+        """Each test user's metric, averaged over seeds [n]."""
+        return average_over_seeds([s.per_user[metric] for s in self.seeds])
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready record of ``results.json``."""
+        seeds = [
+            {
+                f.name: getattr(s, f.name)
+                for f in dataclasses.fields(s)
+                if f.name not in ("users", "per_user")
+            }
+            for s in self.seeds
+        ]
+        return {
+            "backbone": self.backbone,
+            "objective": self.objective,
+            "seeds": seeds,
+            "mean": self.mean,
+            "sd": self.sd,
+        }
+
+
+@dataclass(frozen=True)
+class ArmComparison:
+    """An arm against another of the same backbone on one metric.
+
+    ``p_value`` is Wilcoxon's over users (means over seeds), ``p_holm`` the same after Holm over
+    all comparisons of that metric, ``p_seeds`` a paired t test over seeds (None for one seed).
+    """
+
+    backbone: str
+    baseline: str
+    objective: str
+    metric: str
+    gain_percent: float
+    p_value: float
+    p_holm: float
+    p_seeds: float | None
+    ci95: tuple[float, float]
+
+
+def compare_arms(arms: list[ArmResult], metrics: list[str]) -> list[ArmComparison]:
+    """Every arm against bare, and mrdib against every control, per backbone and metric."""
+    by_key = {(a.backbone, a.objective): a for a in arms}
+    pairs = [
+        (by_key[a.backbone, "bare"], a)
+        for a in arms
+        if a.objective != "bare" and (a.backbone, "bare") in by_key
+    ]
+    for a in arms:
+        if a.objective in CONTROLS and (a.backbone, "mrdib") in by_key:
+            pairs.append((a, by_key[a.backbone, "mrdib"]))
+    found: list[ArmComparison] = []
+    for metric in metrics:
+        of_metric = [compare(b.per_user(metric), t.per_user(metric), seed=0) for b, t in pairs]
+        adjusted = holm([c.p_value for c in of_metric])
+        for (base, arm), c, p_holm in zip(pairs, of_metric, adjusted, strict=True):
+            means = [[s.test[metric] for s in a.seeds] for a in (base, arm)]
+            found.append(
+                ArmComparison(
+                    backbone=arm.backbone,
+                    baseline=base.objective,
+                    objective=arm.objective,
+                    metric=metric,
+                    gain_percent=c.gain_percent,
+                    p_value=c.p_value,
+                    p_holm=p_holm,
+                    p_seeds=seed_test(*means) if len(arm.seeds) > 1 else None,
+                    ci95=c.ci95,
+                )
+            )
+    return found

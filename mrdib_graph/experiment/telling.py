@@ -1,0 +1,139 @@
+"""What the tracker is told about a run: one parent per command, one child per arm and seed."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from mrdib_graph import config as configuration
+from mrdib_graph.config import RunConfig, settings_name
+from mrdib_graph.experiment import report
+from mrdib_graph.experiment.arm import ArmSpec, TrainedArm
+from mrdib_graph.experiment.environment import git_state
+from mrdib_graph.experiment.outputs import Outputs
+from mrdib_graph.experiment.results import ArmComparison, ArmResult
+from mrdib_graph.information import InformationProfile
+from mrdib_graph.serving import Bundle
+from mrdib_graph.tracking import Tracker
+from mrdib_graph.tracking.tracker import Status
+
+
+def start_parent(tracker: Tracker, name: str, config: RunConfig, info: Mapping[str, Any]) -> None:
+    """Open the command's run."""
+    tracker.start_run(name, params=configuration.plain(config), tags=_tags(info))
+    tracker.log_dataset(info["name"], info["digest"], info["source"], info["counts"])
+
+
+@contextmanager
+def child(
+    tracker: Tracker, spec: ArmSpec, seed: int, config: RunConfig, info: Mapping[str, Any]
+) -> Iterator[None]:
+    """The run of one arm and seed; its status tells how it ended."""
+    name = settings_name(spec.backbone)
+    tracker.start_run(
+        f"{spec.label}-seed{seed}",
+        params={
+            "backbone": spec.backbone,
+            "objective": spec.objective,
+            "seed": seed,
+            **dataclasses.asdict(config.settings[name]),
+        },
+        tags=_tags(info) | {"backbone": name, "arm": spec.objective, "seed": str(seed)},
+    )
+    status: Status = "failed"
+    try:
+        tracker.log_dataset(info["name"], info["digest"], info["source"], info["counts"])
+        yield
+        status = "finished"
+    except KeyboardInterrupt:
+        status = "killed"
+        raise
+    finally:
+        tracker.end_run(status)
+
+
+def trained(
+    tracker: Tracker, outputs: Outputs, arm: TrainedArm, profile: InformationProfile | None
+) -> None:
+    """Final values and curves of one arm and seed."""
+    fit = arm.fit
+    values = {f"test/{name}": value for name, value in fit.test.items()}
+    values |= {f"best/{name}": value for name, value in fit.val.items()}
+    values |= {
+        "best_epoch": fit.best_epoch,
+        "seconds_per_epoch": fit.seconds_per_epoch,
+        "peak_memory_mb": fit.peak_memory_mb,
+    }
+    if profile is not None:
+        values |= profile.metrics()
+    tracker.log_metrics(values)
+    name = f"curves-{arm.spec.label}-seed{arm.result.seed}.png"
+    draw(tracker, outputs, "curves", name, fit.history, fit.best_epoch)
+
+
+def finish_parent(
+    tracker: Tracker,
+    outputs: Outputs,
+    arms: Sequence[ArmResult],
+    comparisons: Sequence[ArmComparison],
+    markdown: str,
+    bundle: Bundle | None,
+) -> None:
+    """Comparison, description, tables, files and the best recommender."""
+    import pandas as pd
+
+    metric = report.MAIN_METRIC
+    values = {f"{a.backbone}-{a.objective}/test/{metric}": a.mean[metric] for a in arms}
+    for c in comparisons:
+        if c.metric == metric and c.baseline == "bare":
+            values[f"{c.backbone}-{c.objective}/gain_percent"] = c.gain_percent
+    tracker.log_metrics(values)
+    tracker.set_description(markdown)
+    tracker.log_table(
+        pd.DataFrame([{"backbone": a.backbone, "arm": a.objective, **a.mean} for a in arms]),
+        "tables/arms.json",
+    )
+    if bundle is not None:
+        tracker.log_table(_examples(bundle), "tables/examples.json")
+        tracker.log_model(outputs.bundle, users=bundle.users.ids[:3])
+    for path in (outputs.config, outputs.results, outputs.report):
+        tracker.log_artifact(path)
+    tracker.end_run("finished")
+
+
+def draw(tracker: Tracker, outputs: Outputs, kind: str, name: str, *arguments: Any) -> str:
+    """Make a figure of :mod:`mrdib_graph.plotting`, keep it and log it; its file name."""
+    from mrdib_graph import plotting
+
+    figure = getattr(plotting, kind)(*arguments)
+    figure.savefig(outputs.figures / name, dpi=120)
+    tracker.log_figure(figure, f"figures/{name}")
+    return name
+
+
+def _examples(bundle: Bundle) -> Any:
+    """A few users' recommendations, with names where the source has them."""
+    import pandas as pd
+
+    users = bundle.users.ids[:20]
+    found = bundle.recommend_batch(users, min(5, len(bundle.items)))
+    return pd.DataFrame(
+        [
+            {"user": user, "rank": r.rank, "item": r.item, "name": r.name, "score": r.score}
+            for user, recommended in zip(users, found, strict=True)
+            for r in recommended
+        ]
+    )
+
+
+def _tags(info: Mapping[str, Any]) -> dict[str, str]:
+    from mrdib_graph import __version__
+
+    return {
+        "dataset": info["name"],
+        "dataset_digest": info["digest"],
+        "library_version": __version__,
+        "commit": str(git_state()["commit"]),
+    }

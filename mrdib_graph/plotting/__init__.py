@@ -1,0 +1,26 @@
+"""Figures of a run: curves, gains, information profile, sensitivity, map of the codes.
+
+Every function takes plain numbers, dictionaries or tensors and returns a
+``matplotlib.figure.Figure``; nothing is shown and no global state of matplotlib is touched.
+matplotlib and scikit-learn are imported at use.
+"""
+
+from mrdib_graph.plotting.arms import arm_bars
+from mrdib_graph.plotting.code_map import code_map
+from mrdib_graph.plotting.curves import curves
+from mrdib_graph.plotting.information import (
+    information_bars,
+    information_heat_maps,
+    knock_out_bars,
+)
+from mrdib_graph.plotting.sensitivity import sensitivity
+
+__all__ = [
+    "arm_bars",
+    "code_map",
+    "curves",
+    "information_bars",
+    "information_heat_maps",
+    "knock_out_bars",
+    "sensitivity",
+]

@@ -1,0 +1,76 @@
+"""How the result depends on each weight of the method."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from mrdib_graph.errors import ConfigError
+from mrdib_graph.plotting.style import BLUE, DARK, ORANGE, label, panels
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def sensitivity(
+    points: Mapping[str, Sequence[tuple[float, float]]],
+    metric: str,
+    chosen: Mapping[str, float] | None = None,
+    baseline: float | None = None,
+) -> Figure:
+    """One panel an option: the metric over its values, one dot a run, a line through the means.
+
+    Args:
+        points: Option name, such as ``'alpha_kl'``, to pairs of its value (0 or above) and the
+            metric; a value may come several times, once a seed.
+        metric: What was measured, for the label: ``'validation recall@20'``.
+        chosen: The value in use of some options, drawn as a dashed line.
+        baseline: The metric of the bare backbone, drawn as a grey line.
+
+    Raises:
+        ConfigError: There is no option, or one has no point or a negative value.
+    """
+    if not points:
+        raise ConfigError("points: got no option, expected at least one")
+    figure, axes = panels(1, len(points), 2.9, 2.7, share_y=True)
+    for axis, (option, pairs) in zip(axes, points.items(), strict=True):
+        if not pairs or min(value for value, _ in pairs) < 0:
+            raise ConfigError(f"points: '{option}' has no point or a value below 0: {list(pairs)}")
+        by_value: dict[float, list[float]] = {}
+        for value, result in pairs:
+            by_value.setdefault(float(value), []).append(result)
+        values = sorted(by_value)
+        means = [sum(by_value[v]) / len(by_value[v]) for v in values]
+        axis.plot(values, means, color=BLUE, lw=1.5, label="mean")
+        xs, ys = zip(*pairs, strict=True)
+        axis.scatter(xs, ys, s=14, color=BLUE, alpha=0.6, label="one run")
+        positive = [v for v in values if v > 0]
+        if positive:  # logarithmic, with a place for 0
+            axis.set_xscale("symlog", linthresh=min(positive), linscale=0.8)
+            axis.set_xticks(_ticks(values))
+            axis.set_xticklabels([_short(v) for v in _ticks(values)])
+            axis.xaxis.minorticks_off()
+        if baseline is not None:
+            axis.axhline(baseline, color=DARK, lw=1.2, label="bare")
+        if chosen is not None and option in chosen:
+            axis.axvline(chosen[option], color=ORANGE, linestyle="--", lw=1.2, label="chosen")
+        axis.grid(axis="y", linewidth=0.4, alpha=0.5)
+        label(axis, option, metric if axis is axes[0] else "", "")
+    axes[0].legend(fontsize=7, frameon=False)
+    return figure
+
+
+def _ticks(values: list[float]) -> list[float]:
+    """At most five of the values, both ends among them."""
+    count = min(5, len(values))
+    if count < 2:
+        return values
+    return [values[round(i * (len(values) - 1) / (count - 1))] for i in range(count)]
+
+
+def _short(value: float) -> str:
+    """``1e-4`` for 0.0001: long numbers would run into each other."""
+    if value == 0 or value >= 0.01:
+        return f"{value:g}"
+    digits, _, exponent = f"{value:.1e}".partition("e")
+    return f"{float(digits):g}e{int(exponent)}"

@@ -1,0 +1,298 @@
+"""Where backbone, MRdIB, controls and losses meet: the page to read first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Literal
+
+import torch
+from torch import Tensor
+from torch.nn import Module
+from torch_geometric.data import HeteroData
+
+from mrdib_graph import graph
+from mrdib_graph.backbones import Backbone, Step, take_rows
+from mrdib_graph.controls import Control
+from mrdib_graph.controls.control import Change
+from mrdib_graph.errors import ConfigError
+from mrdib_graph.losses import BPRLoss, l2_half
+from mrdib_graph.mrdib import MRdIB
+from mrdib_graph.typing import Embeddings, Fused, GaussianCode, Rows, Terms, Triplets
+
+Placement = Literal["inline", "auxiliary"]
+Codes = dict[str, dict[str, GaussianCode]]
+
+
+class Recommender(Module):
+    r"""A backbone, with MRdIB or a control between its two functions, and the losses.
+
+    Args:
+        backbone: Makes the embeddings and fuses them.
+        mrdib: The loss module; None for the bare backbone, which then costs nothing more.
+        ranking_loss: Loss on scores of observed and sampled items; BPR by default.
+        placement: ``'inline'``: the backbone fuses the codes, so the ranking loss is
+            :math:`-\log p(y | z_1 .. z_M)`; ``'auxiliary'``: it fuses its own embeddings, and the
+            terms only regularise them.
+        control: A control arm in MRdIB's place.
+        reg_fused: r of :math:`r\,(|U_u|^2 + |I_i|^2 + |I_j|^2) / 2B` on the *fused* rows, the
+            regulariser that every comparison is tuned for.
+
+    Raises:
+        ConfigError: MRdIB on a backbone without modalities, or names that do not fit.
+    """
+
+    def __init__(
+        self,
+        backbone: Backbone,
+        mrdib: MRdIB | None = None,
+        ranking_loss: Module | None = None,
+        placement: Placement = "inline",
+        control: Control | None = None,
+        reg_fused: float = 0.0,
+    ) -> None:
+        super().__init__()
+        if placement not in ("inline", "auxiliary"):
+            raise ConfigError(f"placement: got {placement!r}, expected inline or auxiliary")
+        if not reg_fused >= 0:
+            raise ConfigError(f"reg_fused: got {reg_fused}, expected 0 or more")
+        for part in (mrdib, control):
+            if part is not None:
+                _check_modalities(backbone, part.modalities, type(part).__name__)
+        self.backbone = backbone
+        self.mrdib = mrdib
+        self.ranking_loss = ranking_loss or BPRLoss()
+        self.placement = placement
+        self.control = control
+        self.reg_fused = reg_fused
+
+    # ---------------------------------------------------------------- training
+
+    def loss(
+        self, data: HeteroData, batch: Triplets, generator: torch.Generator | None = None
+    ) -> Terms:
+        """Every term of one training step, unweighted; :meth:`total` adds them up."""
+        items = torch.cat([batch.pos_item, batch.neg_item.flatten()])
+        rows, codes = self._rows(data, batch.user, items, generator)
+        user, item = self._fuse(rows, batch.user, items)
+        fusible = rows  # full tables where the backbone is not row-wise
+        scoring = {**rows[graph.USER], **_samples(codes.get(graph.USER, {}))}
+        if not self.backbone.rowwise:  # the terms read batch rows only
+            rows = take_rows(rows, batch.user, items)
+            codes = {
+                t: {m: _take_code(code, index) for m, code in codes.get(t, {}).items()}
+                for t, index in ((graph.USER, batch.user), (graph.ITEM, items))
+            }
+        terms: Terms = {"ranking": self._rank(user.out, item.out)}
+        terms |= self.backbone.auxiliary_loss(data, Step(batch, rows, user, item))
+        if self.reg_fused:
+            size = batch.user.numel()
+            terms["reg_fused"] = l2_half(user.out, item.out, divisor=size)
+        if self.control is not None:
+
+            def rank(change: Change) -> Tensor:
+                return self._rank(*(x.out for x in self._fuse(change(fusible), batch.user, items)))
+
+            terms |= self.control.loss(rows, rank, batch)
+        if self.mrdib is not None:
+            masks = {m: mask[items] for m, mask in self._masks(data).items()}
+            terms |= self.mrdib(
+                codes,
+                lambda m: self._unique(m, scoring, batch.user, codes["item"][m].sample, masks),
+                masks,
+                generator=generator,
+            )
+        return terms
+
+    def total(self, terms: Terms) -> Tensor:
+        """The weighted sum that is minimised; a weight of 0 leaves its term out."""
+        weights = self.loss_weights
+        weighted = [weights[name] * term for name, term in terms.items() if weights[name]]
+        return torch.stack(weighted).sum()
+
+    @property
+    def loss_weights(self) -> dict[str, float]:
+        """Weight of every term by name; ranking weighs 1."""
+        weights = {"ranking": 1.0, "reg_fused": self.reg_fused, **self.backbone.loss_weights}
+        for part in (self.control, self.mrdib):
+            if part is not None:
+                weights |= part.loss_weights
+        return weights
+
+    def prepare_epoch(
+        self, data: HeteroData, epoch: int, generator: torch.Generator, resumed: bool = False
+    ) -> None:
+        """Called before each epoch, counted from 0, and where one is ``resumed`` in its middle."""
+        if not resumed:
+            self.backbone.prepare_epoch(data, generator)
+        if self.mrdib is not None:
+            self.mrdib.prepare_epoch(epoch)
+
+    # --------------------------------------------------------------- inference
+
+    @torch.no_grad()
+    def tables(self, data: HeteroData, keep: Sequence[str] | None = None) -> tuple[Tensor, Tensor]:
+        """The scored tables, [U, w] and [I, w]: computed once, without noise.
+
+        Args:
+            data: The graph; derived graphs that are missing are built.
+            keep: Names whose item rows stay as they are; every other name's are replaced by
+                their mean (a knock-out without retraining: a constant row ranks nothing, so the
+                users' side need not change).  None keeps all.
+
+        Raises:
+            ConfigError: A name that no rows have.
+        """
+        with _evaluating(self):
+            data = self.backbone.prepare(data)
+            rows, _ = self._rows(data, None, None, None)
+            if keep is not None:
+                _check_names(keep, rows)
+                item = {
+                    name: x if name in keep else x.mean(0, keepdim=True).expand_as(x)
+                    for name, x in rows[graph.ITEM].items()
+                }
+                rows = {**rows, graph.ITEM: item}
+            user, item_rows = (self.backbone.fuse(rows[t], t).out for t in (graph.USER, graph.ITEM))
+        return user, item_rows
+
+    @torch.no_grad()
+    def codes(self, data: HeteroData) -> Embeddings:
+        """Means of the modality codes, and of the ID rows, of all users and items.
+
+        A modality's user side is whatever scores the modality alone.
+        """
+        with _evaluating(self):
+            data = self.backbone.prepare(data)
+            rows, codes = self._rows(data, None, None, None)
+            rows = {t: {**rows[t], **_samples(codes.get(t, {}))} for t in rows}
+            user = {m: self.backbone.modality_user(m, rows["user"]) for m in self.modalities}
+            item = {m: rows["item"][m] for m in self.modalities}
+            if "id" in rows["user"] and "id" in rows["item"]:
+                user["id"], item["id"] = rows["user"]["id"], rows["item"]["id"]
+        return {"user": user, "item": item}
+
+    @property
+    def modalities(self) -> list[str]:
+        """The backbone's modalities."""
+        return self.backbone.modalities
+
+    # ------------------------------------------------------------------- parts
+
+    def _rows(
+        self,
+        data: HeteroData,
+        users: Tensor | None,
+        items: Tensor | None,
+        generator: torch.Generator | None,
+    ) -> tuple[Embeddings, Codes]:
+        """Rows that are fused, and codes: of a batch, or of all nodes for None.
+
+        A backbone that is not row-wise gets full tables either way.
+        """
+        if users is None or items is None or not self.backbone.rowwise:
+            rows = self.backbone.encode(data)
+            masks = self._masks(data)
+        else:
+            rows = self.backbone.encode_rows(data, users, items)
+            masks = {m: mask[items] for m, mask in self._masks(data).items()}
+        if self.control is not None:
+            rows = self.control.perturb(rows, generator)
+        if self.mrdib is None:
+            return rows, {}
+        codes = {t: self.mrdib.compress(of_type, generator) for t, of_type in rows.items()}
+        for m, mask in masks.items():
+            if m in codes["item"]:  # a missing row contributes nothing to the fusion
+                code = codes["item"][m]
+                keep = mask.unsqueeze(1)
+                codes["item"][m] = code._replace(mean=code.mean * keep, sample=code.sample * keep)
+        if self.placement == "inline":
+            rows = {t: {**rows[t], **_samples(codes[t])} for t in rows}
+        return rows, codes
+
+    def _rank(self, user: Tensor, item: Tensor) -> Tensor:
+        """Ranking loss of fused rows, positives first: [B, w], [B + B n, w] -> []."""
+        positive, negative = item[: user.size(0)], item[user.size(0) :]
+        negative = negative.view(user.size(0), -1, user.size(1))
+        loss: Tensor = self.ranking_loss(
+            (user * positive).sum(-1), torch.einsum("bw,bnw->bn", user, negative)
+        )
+        return loss
+
+    def _fuse(self, rows: Embeddings, users: Tensor, items: Tensor) -> tuple[Fused, Fused]:
+        """The fused rows of a batch; a backbone that is not row-wise fuses its full tables."""
+        user = self.backbone.fuse(rows[graph.USER], graph.USER)
+        item = self.backbone.fuse(rows[graph.ITEM], graph.ITEM)
+        if self.backbone.rowwise:
+            return user, item
+        return _take(user, users), _take(item, items)
+
+    def _unique(
+        self, m: str, user: Rows, index: Tensor, code: Tensor, masks: dict[str, Tensor]
+    ) -> Tensor:
+        """Ranking loss of one modality's item codes alone, through their decoder.
+
+        ``user`` holds the rows at ``index``, or all rows where the backbone is not row-wise.
+        """
+        assert self.mrdib is not None
+        item = self.mrdib.decoders[m](code)
+        user = {**user, m: self.backbone.modality_user(m, user)}
+        if not self.backbone.rowwise:
+            user = {name: x[index] for name, x in user.items()}
+        size = index.numel()
+        positive, negative = item[:size], item[size:].view(size, -1, item.size(1))
+        pos_score = self.backbone.modality_score(m, user, {m: positive})
+        neg_score = self.backbone.modality_score(m, user, {m: negative})
+        if m in masks:
+            present = masks[m][:size] & masks[m][size:].view(size, -1).all(1)
+            if not bool(present.any()):
+                return pos_score.sum() * 0.0
+            pos_score, neg_score = pos_score[present], neg_score[present]
+        loss: Tensor = self.ranking_loss(pos_score, neg_score)
+        return loss
+
+    def _masks(self, data: HeteroData) -> dict[str, Tensor]:
+        return graph.item_masks(data, self.modalities)
+
+
+def _samples(codes: dict[str, GaussianCode]) -> Rows:
+    return {m: code.sample for m, code in codes.items()}
+
+
+def _take(fused: Fused, index: Tensor) -> Fused:
+    return Fused(fused.out[index], {name: view[index] for name, view in fused.views.items()})
+
+
+def _take_code(code: GaussianCode, index: Tensor) -> GaussianCode:
+    return GaussianCode(*(None if part is None else part[index] for part in code))  # type: ignore[arg-type]
+
+
+def _check_modalities(backbone: Backbone, names: Sequence[str], what: str) -> None:
+    if not backbone.modalities:
+        raise ConfigError(
+            f"{what} cannot be used with {type(backbone).__name__}: the backbone has no modality "
+            "embeddings; choose a multimodal one, or run it bare"
+        )
+    unknown = [name for name in names if name not in backbone.modalities]
+    if unknown:
+        raise ConfigError(
+            f"{what}: modality '{unknown[0]}' is not one of {type(backbone).__name__}'s: "
+            f"{', '.join(backbone.modalities)}"
+        )
+
+
+def _check_names(names: Sequence[str], rows: Embeddings) -> None:
+    known = list(dict.fromkeys(name for of_type in rows.values() for name in of_type))
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise ConfigError(f"keep: got '{unknown[0]}', expected some of {', '.join(known)}")
+
+
+@contextmanager
+def _evaluating(module: Module) -> Iterator[None]:
+    training = module.training
+    module.eval()
+    try:
+        yield
+    finally:
+        module.train(training)

@@ -1,0 +1,96 @@
+"""A few training steps of a small backbone, as the checks need them."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import torch
+from torch import Generator, Tensor
+from torch.optim import Adam
+from torch_geometric.data import HeteroData
+
+from mrdib_graph import graph
+from mrdib_graph.backbones import Backbone
+from mrdib_graph.loader import TripletLoader
+from mrdib_graph.recommender import Recommender
+from mrdib_graph.typing import Triplets
+
+_BATCH = 32
+
+
+class BackboneRun:
+    """A backbone in training: weights, optimizer and generators, all from one seed.
+
+    Args:
+        backbone_class: What is trained.
+        data: The graph.
+        options: Options of the class.
+        seed: Of the weights; the draws are seeded by themselves.
+    """
+
+    def __init__(
+        self,
+        backbone_class: type[Backbone],
+        data: HeteroData,
+        options: dict[str, Any],
+        seed: int = 0,
+    ) -> None:
+        torch.manual_seed(seed)
+        self.backbone = backbone_class.from_data(data, **{"embedding_dim": 8, **options})
+        self.data = self.backbone.prepare(data)
+        self.recommender = Recommender(self.backbone).train()
+        self.optimizer = Adam(self.recommender.parameters(), lr=0.01, fused=True)
+        self.noise = Generator().manual_seed(1)
+        loader = TripletLoader(self.data, _BATCH, generator=Generator().manual_seed(2))
+        self.batches = list(loader)
+
+    def begin_epoch(self) -> None:
+        """What the trainer does before an epoch."""
+        self.recommender.prepare_epoch(self.data, 0, self.noise)
+
+    def steps(self, batches: list[Triplets]) -> list[float]:
+        """Train on batches; the loss of each."""
+        losses = []
+        for batch in batches:
+            total = self.loss(batch)
+            self.optimizer.zero_grad()
+            torch.autograd.backward(total)
+            self.optimizer.step()
+            losses.append(float(total.detach()))
+        return losses
+
+    def loss(self, batch: Triplets) -> Tensor:
+        """The weighted loss of one batch."""
+        terms = self.recommender.loss(self.data, batch, self.noise)
+        for name, value in terms.items():
+            assert bool(value.isfinite()), f"term '{name}' is {float(value)}"
+        return self.recommender.total(terms)
+
+    def state(self) -> dict[str, Any]:
+        """Everything that a checkpoint holds."""
+        return copy.deepcopy(
+            {
+                "recommender": self.recommender.state_dict(),
+                "optimizer": self.optimizer.state_dict(),
+                "noise": self.noise.get_state(),
+            }
+        )
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Go on from a state."""
+        self.recommender.load_state_dict(state["recommender"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.noise.set_state(state["noise"])
+
+    def tables(self) -> tuple[Tensor, Tensor]:
+        """The scored tables [U, w] and [I, w]."""
+        return self.recommender.tables(self.data)
+
+
+def every_node(data: HeteroData, num_negatives: int = 1) -> Triplets:
+    """A batch in which every user and every item occurs, with or without interactions."""
+    users, items = graph.num_users(data), graph.num_items(data)
+    row = torch.arange(max(users, items))
+    negatives = row.unsqueeze(1) + 1 + torch.arange(num_negatives)
+    return Triplets(row % users, row % items, negatives % items)

@@ -1,0 +1,100 @@
+"""What the abstract class gives to every backbone."""
+
+import pytest
+import torch
+from torch import Tensor
+from torch_geometric.data import HeteroData
+
+from mrdib_graph import graph
+from mrdib_graph.backbones import Backbone, embedding, take_rows
+from mrdib_graph.errors import ConfigError
+from mrdib_graph.testing import tiny_data
+from mrdib_graph.typing import Embeddings, Fused, Rows
+
+
+class Sums(Backbone):
+    """Rows that count: user u is u everywhere, item i is 10 i."""
+
+    def encode(self, data: HeteroData) -> Embeddings:
+        del data
+        user = torch.arange(self.num_users).float().unsqueeze(1).expand(-1, self.embedding_dim)
+        item = 10 * torch.arange(self.num_items).float().unsqueeze(1).expand(-1, self.embedding_dim)
+        return {"user": {"id": user, "image": user + 0.5}, "item": {"id": item, "image": item}}
+
+    def fuse(self, h: Rows, node_type: str) -> Fused:
+        del node_type
+        return Fused(h["id"] + 1, {})
+
+
+def made() -> Sums:
+    return Sums.from_data(tiny_data(), embedding_dim=2)
+
+
+def test_from_data_reads_the_sizes() -> None:
+    backbone = made()
+    assert (backbone.num_users, backbone.num_items) == (30, 40)
+    assert backbone.in_channels == {"image": 12, "text": 7}
+    assert backbone.modalities == ["image", "text"]
+
+
+def test_rows_of_a_batch_are_rows_of_the_tables() -> None:
+    users, items = torch.tensor([4, 0]), torch.tensor([1, 1, 7])
+    rows = made().encode_rows(tiny_data(), users, items)
+    assert rows["user"]["id"][:, 0].tolist() == [4, 0]
+    assert rows["item"]["image"][:, 0].tolist() == [10, 10, 70]
+    assert rows["user"]["image"][:, 1].tolist() == [4.5, 0.5]
+
+
+def test_take_rows_is_differentiable() -> None:
+    table = torch.randn(4, 2, requires_grad=True)
+    rows = take_rows({"user": {"id": table}}, torch.tensor([2, 2]), torch.tensor([0]))
+    rows["user"]["id"].sum().backward()
+    assert table.grad is not None and table.grad[:, 0].tolist() == [0, 0, 2, 0]
+
+
+def test_user_of_a_modality_is_its_code_else_the_fused_row() -> None:
+    user: Rows = {"id": torch.zeros(3, 2), "image": torch.ones(3, 2)}
+    assert torch.equal(made().modality_user("image", user), user["image"])
+    assert torch.equal(made().modality_user("text", user), torch.ones(3, 2))  # fuse adds one
+
+
+def test_score_of_a_modality_is_an_inner_product() -> None:
+    generator = torch.Generator().manual_seed(0)
+
+    def draw(*shape: int) -> Tensor:
+        return torch.randn(*shape, generator=generator)
+
+    user, one, several = {"image": draw(5, 2)}, draw(5, 2), draw(5, 3, 2)
+    score = made().modality_score("image", user, {"image": one})
+    torch.testing.assert_close(score, (user["image"] * one).sum(1))
+    score = made().modality_score("image", user, {"image": several})
+    torch.testing.assert_close(score, (user["image"].unsqueeze(1) * several).sum(2))
+
+
+def test_prepare_aligns_the_features_of_a_copy() -> None:
+    data = tiny_data()
+    ready = made().prepare(data)
+    assert "x_image" in ready[graph.ITEM] and "x_image" not in data[graph.ITEM]
+
+
+def test_no_auxiliary_loss_by_default() -> None:
+    backbone = made()
+    assert backbone.loss_weights == {} and list(backbone.graphs) == []
+    assert backbone.rowwise
+
+
+def test_the_abstract_class_cannot_be_built() -> None:
+    with pytest.raises(TypeError, match="abstract"):
+        Backbone(1, 1, {})  # type: ignore[abstract]
+
+
+def test_raw_width_below_one_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"in_channels\['image'\]: got 0"):
+        Sums(3, 4, {"image": 0})
+
+
+def test_embedding_is_xavier_uniform() -> None:
+    weight = embedding(2000, 64).weight.detach()
+    bound = (6 / (2000 + 64)) ** 0.5
+    assert weight.shape == (2000, 64) and float(weight.abs().max()) <= bound
+    assert float(weight.std()) == pytest.approx(bound / 3**0.5, rel=0.02)

@@ -1,0 +1,140 @@
+"""VBPR against its formula."""
+
+import copy
+
+import pytest
+import torch
+from torch import Tensor
+from torch_geometric.data import HeteroData
+
+from mrdib_graph import graph
+from mrdib_graph.backbones import VBPR
+from mrdib_graph.errors import ConfigError
+from mrdib_graph.losses import emb_norm
+from mrdib_graph.recommender import Recommender
+from mrdib_graph.testing import tiny_data
+from mrdib_graph.typing import Triplets
+
+BATCH = Triplets(torch.tensor([0, 1, 2]), torch.tensor([3, 3, 5]), torch.tensor([[6], [7], [8]]))
+
+
+def made(data: HeteroData, **options) -> VBPR:
+    torch.manual_seed(0)
+    backbone = VBPR.from_data(data, **{"embedding_dim": 4, **options})
+    torch.nn.init.normal_(backbone.bias)
+    return backbone
+
+
+def scores(backbone: VBPR, data: HeteroData) -> Tensor:
+    user, item = Recommender(backbone).tables(data)
+    return user @ item.T
+
+
+def test_equals_the_formula() -> None:
+    data = tiny_data(missing=0)
+    backbone = made(data)
+    gamma, theta = backbone.user.weight.split(4, dim=1)
+    features = torch.cat([graph.item_features(data, m)[0] for m in backbone.modalities], dim=1)
+    maps = torch.cat([backbone.project[m].linear.weight for m in backbone.modalities], dim=1)
+    content = features @ maps.T + backbone.bias  # the one concatenated map
+    expected = gamma @ backbone.item.weight.T + theta @ content.T
+    torch.testing.assert_close(scores(backbone, data), expected.detach(), atol=1e-6, rtol=1e-5)
+    rows = backbone.encode(backbone.prepare(data))["item"]
+    torch.testing.assert_close(rows["image"] + rows["text"], content, atol=1e-6, rtol=1e-5)
+
+
+def test_without_features_it_is_matrix_factorisation() -> None:
+    data = tiny_data(missing=0)
+    for modality in graph.modalities(data):
+        data[modality].x = torch.zeros_like(data[modality].x)
+    backbone = made(data)
+    torch.nn.init.zeros_(backbone.bias)
+    expected = backbone.user.weight[:, :4] @ backbone.item.weight.T
+    torch.testing.assert_close(scores(backbone, data), expected.detach())
+
+
+def test_the_order_of_the_modalities_does_not_matter() -> None:
+    data, other = tiny_data(missing=0), HeteroData()
+    other["user"].num_nodes, other["item"].num_nodes = 30, 40
+    for name, value in data["user", "interacts", "item"].items():
+        other["user", "interacts", "item"][name] = value
+    for modality in ("text", "image"):
+        other[modality].x = data[modality].x
+        other[graph.describes(modality)].edge_index = data[graph.describes(modality)].edge_index
+    assert graph.modalities(other) == ["text", "image"]
+    one, two = made(data), made(other)
+    two.load_state_dict(one.state_dict())
+    torch.testing.assert_close(scores(one, data), scores(two, other))
+
+
+@pytest.mark.parametrize("user_side", ["shared", "vector"])
+def test_batch_rows_give_the_loss_and_gradients_of_full_rows(user_side: str) -> None:
+    data = tiny_data()
+    batch_rows = made(data, user_side=user_side, reg=0.1)
+    full_rows = copy.deepcopy(batch_rows)
+    full_rows.rowwise = False  # type: ignore[misc]
+    losses = []
+    for backbone in (batch_rows, full_rows):
+        recommender = Recommender(backbone)
+        total = recommender.total(recommender.loss(backbone.prepare(data), BATCH))
+        total.backward()
+        losses.append(total.detach())
+    torch.testing.assert_close(*losses)
+    for mine, theirs in zip(batch_rows.parameters(), full_rows.parameters(), strict=True):
+        torch.testing.assert_close(mine.grad, theirs.grad, atol=1e-6, rtol=1e-4)
+
+
+def test_one_user_vector_per_modality() -> None:
+    data = tiny_data()
+    backbone = made(data, user_side="vector")
+    gamma, theta_image, theta_text = backbone.user.weight.split(4, dim=1)
+    rows = backbone.encode(backbone.prepare(data))
+    item = rows["item"]
+    expected = gamma @ item["id"].T + theta_image @ item["image"].T + theta_text @ item["text"].T
+    torch.testing.assert_close(scores(backbone, data), expected.detach(), atol=1e-6, rtol=1e-5)
+    user, items = Recommender(backbone).tables(data)
+    assert user.size(1) == items.size(1) == 4 * 3
+    assert torch.equal(backbone.modality_user("text", rows["user"]), theta_text)
+
+
+def test_the_shared_factor_scores_every_modality() -> None:
+    data = tiny_data()
+    backbone = made(data)
+    rows = backbone.encode(backbone.prepare(data))
+    theta = backbone.user.weight[:, 4:]
+    for modality in backbone.modalities:
+        assert torch.equal(backbone.modality_user(modality, rows["user"]), theta)
+    user, item = Recommender(backbone).tables(data)
+    parts = sum(theta @ rows["item"][m].T for m in backbone.modalities)
+    ids = rows["user"]["id"] @ rows["item"]["id"].T
+    torch.testing.assert_close(user @ item.T, (ids + parts).detach(), atol=1e-6, rtol=1e-5)
+
+
+def test_a_missing_modality_adds_nothing_and_no_bias() -> None:
+    data = tiny_data(missing=2)
+    backbone = made(data)
+    text = backbone.encode(backbone.prepare(data))["item"]["text"]
+    assert not text[3:5].any() and text[5:].any(1).all()
+
+
+def test_regulariser_reads_the_full_rows() -> None:
+    data = tiny_data()
+    backbone = made(data, reg=0.1)
+    user, item = Recommender(backbone).tables(data)
+    terms = Recommender(backbone).loss(backbone.prepare(data), BATCH)
+    expected = emb_norm(user[BATCH.user], item[BATCH.pos_item], item[BATCH.neg_item.flatten()])
+    torch.testing.assert_close(terms["reg"].detach(), expected)
+    assert "reg" not in Recommender(made(data)).loss(backbone.prepare(data), BATCH)
+
+
+def test_maps_start_as_one_xavier_normal_map_without_bias() -> None:
+    backbone = VBPR(3, 4, {"image": 4000, "text": 400}, embedding_dim=64)
+    std = (2 / (4400 + 64)) ** 0.5
+    for modality in ("image", "text"):
+        assert float(backbone.project[modality].linear.weight.std()) == pytest.approx(std, rel=0.03)
+    assert not backbone.bias.any()
+
+
+def test_options() -> None:
+    with pytest.raises(ConfigError, match="user_side: got 'mean'"):
+        VBPR(3, 4, {"image": 5}, user_side="mean")  # type: ignore[arg-type]

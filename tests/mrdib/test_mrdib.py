@@ -1,0 +1,318 @@
+# ruff: noqa: ARG002
+import itertools
+import math
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch.nn import Linear, ModuleDict
+
+from mrdib_graph.errors import ConfigError
+from mrdib_graph.estimators import MIEstimator
+from mrdib_graph.mrdib import MRdIB
+
+NAMES = ["image", "text", "audio", "video"]
+
+
+class Product(MIEstimator):
+    """A value that a loop can repeat: the mean of all products, and a critic of one weight."""
+
+    def __init__(self, embedding_dim: int, scale: float = 1.0) -> None:
+        super().__init__(embedding_dim)
+        self.scale = scale
+        self.weight = torch.nn.Parameter(torch.tensor(2.0))
+
+    def forward(self, z1, z2, generator=None):
+        return (z1 * z2).mean() * self.scale
+
+    def learning_loss(self, z1, z2, generator=None):
+        return self.weight * (z1 - z2).square().mean().detach()
+
+
+def rows_of(names, n=24, d=5, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    shared = torch.randn(n, d, generator=generator)
+    return {m: shared + 0.7 * torch.randn(n, d, generator=generator) for m in names}
+
+
+def seeded(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+def build(names, **options):
+    torch.manual_seed(0)
+    return MRdIB(names, embedding_dim=5, **options)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 4])
+def test_terms_equal_a_slow_loop_for_any_number_of_modalities(count):
+    names = NAMES[:count]
+    mrdib = build(names, estimator=Product, alpha_kl=0.1, alpha_redundancy=0.2, alpha_unique=0.3)
+    generator = seeded()
+    users = mrdib.compress(rows_of(names, n=10, seed=1), generator)
+    items = mrdib.compress(rows_of(names, n=24, seed=2), generator)
+    alone = {m: torch.tensor(float(i + 1)) for i, m in enumerate(names)}
+    terms = mrdib({"user": users, "item": items}, lambda m: alone[m])
+
+    kl = 0.0
+    for m in names:
+        of_m = []
+        for code in (users[m], items[m]):
+            for mean, log_var in zip(code.mean.tolist(), code.log_var.tolist(), strict=True):
+                pairs = zip(mean, log_var, strict=True)
+                of_m.append(sum(0.5 * (mu**2 + math.exp(v) - v - 1) for mu, v in pairs))
+        kl += sum(of_m) / len(of_m)
+    assert terms["kl"].item() == pytest.approx(kl, rel=1e-5)
+    assert terms["unique"].item() == sum(range(1, count + 1))
+
+    pairs = list(itertools.combinations(names, 2))
+    values, learning = [], []
+    for a, b in pairs:
+        za, zb = items[a].sample.tolist(), items[b].sample.tolist()
+        cells = [
+            (x, y)
+            for row_a, row_b in zip(za, zb, strict=True)
+            for x, y in zip(row_a, row_b, strict=True)
+        ]
+        values.append(sum(x * y for x, y in cells) / len(cells))
+        learning.append(2 * sum((x - y) ** 2 for x, y in cells) / len(cells))
+    if count == 1:
+        assert set(terms) == {"kl", "unique"}
+    else:
+        assert set(terms) == {"kl", "redundancy", "unique", "estimator"}
+        assert terms["redundancy"].item() == pytest.approx(sum(values) / len(pairs), rel=1e-4)
+        assert terms["estimator"].item() == pytest.approx(sum(learning), rel=1e-4)
+
+
+def test_redundancy_is_taken_on_the_node_types_asked_for():
+    mrdib = build(NAMES[:2], estimator=Product, alpha_unique=0)
+    codes = {t: mrdib.compress(rows_of(NAMES[:2], seed=s)) for s, t in enumerate(("user", "item"))}
+    single = [
+        (codes[t]["image"].sample * codes[t]["text"].sample).mean().item() for t in ("user", "item")
+    ]
+    terms = mrdib(codes, redundancy_on=("user", "item"))
+    assert terms["redundancy"].item() == pytest.approx(sum(single) / 2, rel=1e-5)
+    assert mrdib(codes)["redundancy"].item() == pytest.approx(single[1], rel=1e-5)
+    with pytest.raises(ConfigError, match="redundancy_on: got 'node', expected among user, item"):
+        mrdib(codes, redundancy_on=("node",))
+
+
+def test_redundancy_of_node_types_without_codes_is_left_out():
+    mrdib = build(NAMES[:2], estimator=Product, alpha_unique=0)
+    codes = {"user": {}, "item": mrdib.compress(rows_of(NAMES[:2]))}
+    assert mrdib(codes, redundancy_on=("user",)) == {}
+    both, items = mrdib(codes, redundancy_on=("user", "item")), mrdib(codes)
+    assert torch.equal(both["redundancy"], items["redundancy"])
+
+
+def test_weights_are_the_alphas_and_kl_warms_up():
+    mrdib = build(
+        NAMES[:2], alpha_kl=0.4, alpha_redundancy=0.5, alpha_unique=0.6, kl_warmup_epochs=4
+    )
+    seen = []
+    for epoch in range(6):
+        mrdib.prepare_epoch(epoch)
+        weights = mrdib.loss_weights
+        seen.append(weights.pop("kl"))
+        assert weights == {"redundancy": 0.5, "unique": 0.6, "estimator": 1.0}
+    assert seen == pytest.approx([0.1, 0.2, 0.3, 0.4, 0.4, 0.4])
+    assert build(NAMES, alpha_kl=0.4, kl_warmup_epochs=0).loss_weights["kl"] == 0.4
+
+
+def test_zero_weights_skip_their_computation(monkeypatch):
+    calls = []
+    count = {"estimator": Product, "alpha_kl": 0.0, "alpha_redundancy": 0.0, "alpha_unique": 0.0}
+    monkeypatch.setattr(Product, "forward", lambda *_, **__: calls.append("redundancy"))
+    monkeypatch.setattr(Product, "learning_loss", lambda *_, **__: calls.append("estimator"))
+    monkeypatch.setattr(
+        "mrdib_graph.mrdib.mrdib.kl_to_standard_normal", lambda _: calls.append("kl")
+    )
+    mrdib = build(NAMES, **count)
+    before = seeded().get_state()
+    generator = seeded()
+    codes = mrdib.compress(rows_of(NAMES), generator)
+    terms = mrdib({"item": codes}, lambda _: calls.append("unique"), generator=generator)
+    assert terms == {} and calls == []
+    assert torch.equal(generator.get_state(), before), "deterministic codes must draw nothing"
+    assert not list(mrdib.parameters()), "nothing to learn where every weight is 0"
+    assert all(code.sample is code.mean for code in codes.values())
+
+
+def test_each_weight_alone_computes_its_own_term_only():
+    for name, term in (
+        ("alpha_kl", {"kl"}),
+        ("alpha_redundancy", {"redundancy", "estimator"}),
+        ("alpha_unique", {"unique"}),
+    ):
+        zero = {"alpha_kl": 0.0, "alpha_redundancy": 0.0, "alpha_unique": 0.0}
+        mrdib = build(NAMES[:3], **{**zero, name: 0.1})
+        codes = mrdib.compress(rows_of(NAMES[:3]), seeded())
+        terms = mrdib({"item": codes}, lambda _: torch.ones(()), generator=seeded())
+        assert set(terms) == term
+
+
+def test_eval_mode_has_no_kl_and_codes_are_means():
+    mrdib = build(NAMES[:2], alpha_kl=0.1).eval()
+    rows = rows_of(NAMES[:2])
+    codes = mrdib.compress(rows)
+    assert all(torch.equal(codes[m].sample, rows[m]) and codes[m].log_var is None for m in rows)
+    assert "kl" not in mrdib({"item": codes})
+
+
+def test_names_beside_the_modalities_pass_unread():
+    mrdib = build(NAMES[:2])
+    codes = mrdib.compress({**rows_of(NAMES[:1]), "id": torch.zeros(24, 3)})
+    assert list(codes) == ["image"]
+
+
+@pytest.mark.parametrize("estimator", ["gaussian", "mine", "club"])
+@pytest.mark.parametrize("where", ["first", "half"])
+def test_a_masked_row_changes_no_term_and_gets_no_gradient(estimator, where):
+    names = NAMES[:3]
+    mrdib = build(names, estimator=estimator, alpha_kl=0.1)
+    n = 60
+    mask = torch.ones(n, dtype=torch.bool)
+    mask[slice(0, 1) if where == "first" else slice(0, n, 2)] = False
+    results = []
+    for content in (0.0, 50.0):
+        rows = {m: x.clone() for m, x in rows_of(names, n=n).items()}
+        rows["text"][~mask] = content
+        for x in rows.values():
+            x.requires_grad_()
+        mrdib.zero_grad()
+        state = {name: value.clone() for name, value in mrdib.state_dict().items()}
+        codes = mrdib.compress(rows, seeded())
+        terms = mrdib(
+            {"item": codes},
+            lambda m, codes=codes: codes[m].sample[mask].square().mean(),
+            {"text": mask},
+            generator=seeded(1),
+        )
+        torch.stack(list(terms.values())).sum().backward()
+        assert not rows["text"].grad[~mask].any()
+        assert rows["text"].grad[mask].any()
+        gradients = [p.grad.clone() for p in mrdib.parameters() if p.grad is not None]
+        results.append([*terms.values(), *gradients, rows["image"].grad])
+        mrdib.load_state_dict(state)  # MINE's moving average moves in each call
+    assert len(results[0]) > 4
+    for first, second in zip(*results, strict=True):
+        assert torch.equal(first, second)
+
+
+def test_a_pair_without_two_common_rows_has_no_redundancy():
+    mrdib = build(NAMES[:2], alpha_unique=0)
+    codes = mrdib.compress(rows_of(NAMES[:2]))
+    text = torch.zeros(24, dtype=torch.bool)
+    assert mrdib({"item": codes}, masks={"text": text}) == {}
+    text[5] = True
+    assert mrdib({"item": codes}, masks={"text": text}) == {}
+
+
+def test_kl_of_a_modality_that_no_row_has_is_zero():
+    mrdib = build(["text"], alpha_kl=0.1, alpha_unique=0)
+    codes = mrdib.compress(rows_of(["text"]), seeded())
+    terms = mrdib({"item": codes}, masks={"text": torch.zeros(24, dtype=torch.bool)})
+    assert terms["kl"].item() == 0
+
+
+@pytest.mark.parametrize("estimator", ["mine", "club"])
+def test_the_critics_step_does_not_depend_on_alpha(estimator):
+    gradients = []
+    for alpha in (1e-4, 0.5):
+        mrdib = build(NAMES[:2], estimator=estimator, alpha_redundancy=alpha, alpha_unique=0)
+        rows = {m: x.requires_grad_() for m, x in rows_of(NAMES[:2]).items()}
+        terms = mrdib({"item": mrdib.compress(rows)}, generator=seeded(2))
+        weights = mrdib.loss_weights
+        sum(weights[name] * term for name, term in terms.items()).backward()
+        critic = [p.grad for p in mrdib.estimators.parameters()]
+        assert all(g is not None for g in critic) and any(g.any() for g in critic)
+        gradients.append((critic, rows["image"].grad))
+    assert all(torch.equal(a, b) for a, b in zip(gradients[0][0], gradients[1][0], strict=True))
+    torch.testing.assert_close(gradients[1][1], gradients[0][1] * 5000, rtol=1e-3, atol=1e-9)
+
+
+def test_one_estimator_per_pair_with_its_options():
+    mrdib = build(NAMES, estimator=Product, estimator_options={"scale": 3.0})
+    assert list(mrdib.estimators) == [f"{a}|{b}" for a, b in itertools.combinations(NAMES, 2)]
+    assert all(e.scale == 3.0 and e.embedding_dim == 5 for e in mrdib.estimators.values())
+    weights = {id(e.weight) for e in mrdib.estimators.values()}
+    assert len(weights) == 6
+
+
+def test_same_seed_same_bits():
+    def run():
+        mrdib = build(NAMES[:3], estimator="mine", alpha_kl=0.1)
+        generator = seeded(4)
+        codes = mrdib.compress(rows_of(NAMES[:3]), generator)
+        return mrdib({"item": codes}, lambda m: codes[m].sample.sum(), generator=generator)
+
+    first, second = run(), run()
+    assert set(first) == {"kl", "redundancy", "unique", "estimator"}
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"modalities": []}, "modalities: MRdIB needs at least one"),
+        ({"alpha_kl": -0.1}, r"alpha_kl: got -0\.1, expected 0 or more"),
+        ({"alpha_redundancy": -1}, "alpha_redundancy: got -1"),
+        ({"alpha_unique": float("nan")}, "alpha_unique: got nan"),
+        ({"kl_warmup_epochs": -2}, "kl_warmup_epochs: got -2"),
+        ({"estimator": "mime"}, "'mime' is unknown; did you mean 'mine'"),
+        ({"estimator_options": {"florr": 1}}, "option 'florr' is unknown; did you mean 'floor'"),
+        ({"mean": "cubic"}, "mean: got 'cubic'"),
+        ({"decoder": "mlp"}, "decoder: got 'mlp'"),
+    ],
+)
+def test_bad_options_are_named(options, message):
+    with pytest.raises(ConfigError, match=message):
+        MRdIB(**{"modalities": NAMES[:2], "embedding_dim": 5, **options})
+
+
+def test_embeddings_of_another_width_are_refused():
+    with pytest.raises(ConfigError, match="MRdIB has 64, the embeddings of 'image' are 5 wide"):
+        MRdIB(["image"]).compress(rows_of(["image"]))
+
+
+@pytest.mark.parametrize("estimator", ["gaussian", "mine"])
+def test_plain_supervised_task_without_a_recommender(estimator):
+    """Two views of a class: everything the method needs is a dictionary and a loss per view."""
+    generator = seeded(3)
+    torch.manual_seed(3)
+    label = torch.arange(160) % 4
+    views = {m: torch.randn(4, 9, generator=generator)[label] for m in ("image", "text")}
+    views = {m: x + 0.3 * torch.randn(160, 9, generator=generator) for m, x in views.items()}
+    encoders = ModuleDict({m: Linear(9, 5) for m in views})
+    heads = ModuleDict({m: Linear(5, 4) for m in [*views, "fused"]})
+    mrdib = MRdIB(list(views), 5, estimator=estimator, alpha_kl=1e-3, alpha_redundancy=0.01)
+    modules = ModuleDict({"encoders": encoders, "heads": heads, "mrdib": mrdib})
+    optimizer = torch.optim.Adam(modules.parameters(), lr=0.02)
+
+    def step():
+        codes = mrdib.compress({m: encoders[m](x) for m, x in views.items()}, generator)
+        fused = torch.stack([code.sample for code in codes.values()]).sum(0)
+        terms = {"prediction": F.cross_entropy(heads["fused"](fused), label)}
+        terms |= mrdib(
+            {"item": codes},
+            lambda m: F.cross_entropy(heads[m](mrdib.decoders[m](codes[m].sample)), label),
+            generator=generator,
+        )
+        weights = {"prediction": 1.0, **mrdib.loss_weights}
+        return terms, sum(weights[name] * term for name, term in terms.items())
+
+    first, _ = step()
+    for epoch in range(80):
+        mrdib.prepare_epoch(epoch)
+        optimizer.zero_grad()
+        step()[1].backward()
+        optimizer.step()
+    last, _ = step()
+    assert set(last) == {"prediction", "kl", "redundancy", "unique", "estimator"}
+    assert last["prediction"] < 0.1 < first["prediction"]
+    assert last["unique"] < 0.3 * first["unique"]
+    modules.eval()
+    fused = torch.stack(
+        [c.sample for c in mrdib.compress({m: encoders[m](x) for m, x in views.items()}).values()]
+    ).sum(0)
+    assert (heads["fused"](fused).argmax(1) == label).float().mean() > 0.95

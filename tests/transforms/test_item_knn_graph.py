@@ -1,0 +1,132 @@
+"""Item kNN graphs against dense matrices and the hand-computed case."""
+
+import pytest
+import torch
+from torch import Tensor
+from torch_geometric.data import HeteroData
+
+from mrdib_graph import graph
+from mrdib_graph.errors import ConfigError
+from mrdib_graph.testing import tiny_data
+from mrdib_graph.transforms import ItemKNNGraph
+from mrdib_graph.transforms.item_knn_graph import KINDS
+
+
+def items_with(x: Tensor) -> HeteroData:
+    data = HeteroData()
+    data["user"].num_nodes, data["item"].num_nodes = 1, x.size(0)
+    data["image"].x = x
+    data["image", "describes", "item"].edge_index = torch.arange(x.size(0)).repeat(2, 1)
+    return data
+
+
+def built(x: Tensor, k: int, kind: str = "cos_sym") -> Tensor:
+    data = ItemKNNGraph(k, kind)(items_with(x))  # type: ignore[arg-type]
+    return graph.item_graph(data, "image", kind).dense()
+
+
+def dense(x: Tensor, k: int, kind: str) -> Tensor:
+    """The releases' own recipe on a full matrix of cosines; the clamp touches stored values."""
+    unit = torch.nn.functional.normalize(x, dim=1)
+    cosine = unit @ unit.T
+    ranked = cosine.clone().fill_diagonal_(2.0)
+    stored = torch.zeros_like(cosine).scatter_(1, ranked.topk(k).indices, 1.0)
+    kept = stored if kind == "bin_sym" else cosine * stored
+    degree = kept.sum(1)
+    scale = torch.where(degree > 0, degree.clamp(min=1e-12).rsqrt(), torch.zeros_like(degree))
+    out = scale.unsqueeze(1) * kept * scale
+    return torch.where(stored > 0, out.clamp(min=1e-7), out) if kind.endswith("clamp") else out
+
+
+HAND = torch.tensor([[1.0, 0.0], [1.0, 0.1], [0.0, 1.0]])
+
+
+def test_hand_computed_case() -> None:
+    expected = [[0.5012, 0.4988, 0.0], [0.4988, 0.5012, 0.0], [0.0, 0.0672, 0.9095]]
+    matrix = built(HAND, 2)
+    torch.testing.assert_close(matrix, torch.tensor(expected), atol=5e-5, rtol=0)
+    torch.testing.assert_close(matrix.sum(1), torch.tensor([1.0, 1.0, 0.9767]), atol=5e-5, rtol=0)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("k", [1, 4, 30])
+def test_equals_dense(kind: str, k: int) -> None:
+    x = torch.randn(30, 3, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(built(x, k, kind), dense(x, k, kind), atol=1e-6, rtol=1e-5)
+
+
+@pytest.mark.parametrize("k", [1, 3, 10])
+def test_binary_weights_are_one_over_k(k: int) -> None:
+    x = torch.randn(20, 4, generator=torch.Generator().manual_seed(1))
+    matrix = built(x, k, "bin_sym")
+    torch.testing.assert_close(matrix[matrix != 0], torch.full((20 * k,), 1 / k))
+    torch.testing.assert_close(matrix.sum(1), torch.ones(20))
+
+
+def test_clamp_raises_stored_weights_only() -> None:
+    x = torch.tensor([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0], [-1.0, 1.0]])
+    plain, clamped = built(x, 3), built(x, 3, "cos_sym_clamp")
+    assert plain.min() < 0
+    positive = plain > 1e-7
+    assert torch.equal(clamped[positive], plain[positive])
+    assert set(clamped[~positive].tolist()) == {0.0, torch.tensor(1e-7).item()}
+    assert int((clamped != 0).sum()) == 12
+
+
+def test_negative_and_zero_row_sums_weigh_nothing() -> None:
+    x = torch.tensor([[1.0, 0.0], [-1.0, 0.1], [-1.0, -0.1], [0.0, 0.0]])
+    matrix = built(x, 4)
+    assert matrix.isfinite().all()
+    assert not matrix[0].any() and not matrix[:, 0].any()  # row sum 1 - 0.995 - 0.995
+    assert not matrix[3].any()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_item_without_the_modality_has_no_weight(kind: str) -> None:
+    data = ItemKNNGraph(6, kind)(tiny_data(missing=3))  # type: ignore[arg-type]
+    text = graph.item_graph(data, "text", kind).dense()
+    assert not text[3:6].any() and not text[:, 3:6].any()
+    assert graph.item_graph(data, "image", kind).dense()[3:6].any(1).all()
+
+
+def test_identical_rows_get_identical_neighbours_but_themselves_first() -> None:
+    x = torch.randn(12, 4, generator=torch.Generator().manual_seed(2))
+    x[5] = x[2]
+    data = ItemKNNGraph(4)(items_with(x))
+    edges = data["item", "similar_image", "item"].edge_index
+    neighbours = [set(edges[1][edges[0] == item].tolist()) for item in (2, 5)]
+    assert neighbours[0] == neighbours[1] >= {2, 5}
+
+
+def test_relation_and_operator_hold_the_same_edges() -> None:
+    data = tiny_data()
+    out = ItemKNNGraph(5, modalities=("text",))(data)
+    relation = out["item", "similar_text", "item"]
+    operator = graph.item_graph(out, "text")
+    assert torch.equal(relation.edge_index, operator.edge_index())
+    assert torch.equal(relation.edge_weight, operator.value)
+    assert relation.edge_index.size(1) == 5 * 40
+    assert not graph.has_operator(out, "item_image_cos_sym")
+    assert not graph.has_operator(data, "item_text_cos_sym")
+
+
+def test_k_is_cut_to_the_number_of_items() -> None:
+    torch.testing.assert_close(built(HAND, 99), built(HAND, 3))
+
+
+def test_another_k_is_built_again_whatever_was_built_between() -> None:
+    data = ItemKNNGraph(10, "cos_sym")(tiny_data())
+    data = ItemKNNGraph(4, "bin_sym")(data)
+    first = graph.item_graph(data, "text")
+    data = ItemKNNGraph(10, "cos_sym")(data)
+    assert graph.item_graph(data, "text") is first
+    data = ItemKNNGraph(4, "cos_sym")(data)
+    assert graph.item_graph(data, "text").nnz == 4 * 40
+
+
+def test_errors_and_repr() -> None:
+    assert repr(ItemKNNGraph(3, "bin_sym")) == "ItemKNNGraph(k=3, kind='bin_sym')"
+    with pytest.raises(ConfigError, match="kind: got 'cos', expected one of cos_sym, "):
+        ItemKNNGraph(3, "cos")  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match="k: got 0, expected 1 or more"):
+        ItemKNNGraph(0)
