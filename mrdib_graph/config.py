@@ -19,6 +19,11 @@ from mrdib_graph.errors import ConfigError
 from mrdib_graph.resolver import suggest
 from mrdib_graph.training.trainer_config import TrainerConfig
 
+PLACEMENTS = ("inline", "auxiliary")
+
+# Flags that win over what an arm has of its own, in stored settings or a settings file.
+_ARM_VALUE = {"trainer.learning_rate": "learning_rate", "placement": "placement"}
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -40,6 +45,16 @@ class Settings:
     placement: str = "inline"
     trainer: TrainerConfig = field(default_factory=TrainerConfig)
     objectives: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.embedding_dim < 1:
+            raise ConfigError(f"embedding_dim: got {self.embedding_dim}, expected 1 or more")
+        if not self.reg_fused >= 0:
+            raise ConfigError(f"reg_fused: got {self.reg_fused}, expected 0 or more")
+        if self.placement not in PLACEMENTS:
+            raise ConfigError(
+                f"placement: got {self.placement!r}, expected {' or '.join(PLACEMENTS)}"
+            )
 
 
 @dataclass(frozen=True)
@@ -84,11 +99,15 @@ class RunConfig:
 
     def __post_init__(self) -> None:
         for name in ("backbone", "objective", "seeds"):
-            values = getattr(self, name)
-            if not values:
+            if not getattr(self, name):
                 raise ConfigError(f"{name}: expected at least one")
-            if len(set(values)) < len(values):
+        for name in ("backbone", "objective", "seeds", "baselines"):
+            values = getattr(self, name)
+            if len({settings_name(str(value)) for value in values}) < len(values):
                 raise ConfigError(f"{name}: {values} names one twice")
+        for seed in self.seeds:
+            if not 0 <= seed < 2**32:
+                raise ConfigError(f"seeds: got {seed}, expected 0 to {2**32 - 1}")
 
 
 def settings_name(backbone: str) -> str:
@@ -98,8 +117,11 @@ def settings_name(backbone: str) -> str:
 
 def stored_settings(folder: Path, dataset: str, backbone: str) -> Path | None:
     """The settings file of a backbone on a data set, where one is stored."""
-    path = folder / Path(dataset).name / f"{settings_name(backbone)}.yaml"
-    return path if path.is_file() else None
+    name = settings_name(Path(dataset).name)
+    for path in sorted(folder.glob(f"*/{settings_name(backbone)}.yaml")):
+        if settings_name(path.parent.name) == name:
+            return path
+    return None
 
 
 def resolve(
@@ -107,34 +129,43 @@ def resolve(
     config_file: Path | None = None,
     configs: Path | None = None,
     shared: Sequence[tuple[str, Any]] = (),
+    assignments: Sequence[tuple[str, Any]] = (),
 ) -> RunConfig:
-    """Compose a configuration: defaults < stored settings < ``config_file`` < flags.
+    """Compose a configuration, each part winning over those before it.
+
+    Defaults < stored settings < ``config_file`` < ``flags``, ``shared`` < ``assignments``.
 
     Args:
         flags: Dotted keys of :class:`RunConfig` and their values.
         config_file: A YAML file with keys of :class:`RunConfig`.
         configs: Folder of stored settings, ``<dataset>/<backbone>.yaml``.
         shared: Dotted keys of :class:`Settings`, set for every backbone.
+        assignments: Dotted keys of :class:`RunConfig` and their values, the last word.
 
     Raises:
         ConfigError: An unknown key (with the nearest one), a wrong type or a value out of range.
     """
-    given = [_read(config_file)] if config_file else []
-    given += [_from_dotted(flags)]
-    run = _merge(RunConfig, *given)
-    stored: dict[str, Any] = {}
+    file = OmegaConf.create({})
+    if config_file is not None:
+        file = _read(config_file)
+        _check(file, config_file)
+    given, last = _from_dotted(flags), _from_dotted(assignments)
+    run = _merge(file, given, last)
+    stored = OmegaConf.create({"settings": {}})
+    overrides = OmegaConf.create({"settings": {}})
     for backbone in run.backbone:
+        name = settings_name(backbone)
         path = stored_settings(configs, run.dataset, backbone) if configs else None
-        content: Any = OmegaConf.to_container(_read(path)) if path else {}
-        if "trainer.learning_rate" in dict(shared):  # a flag wins over the arms' stored rates
-            for arm in content.get("objectives", {}).values():
-                arm.pop("learning_rate", None)
-        stored[settings_name(backbone)] = content
-    overrides = OmegaConf.create({"settings": {name: {} for name in stored}})
-    for name in stored:
+        stored.settings[name] = _read(path) if path else {}
+        if path is not None:
+            _check(OmegaConf.create({"settings": {name: stored.settings[name]}}), path)
         for key, value in shared:
             _update(overrides, f"settings.{name}.{key}", value)
-    return _merge(RunConfig, OmegaConf.create({"settings": stored}), *given, overrides)
+    for key, _ in shared:
+        if key in _ARM_VALUE:
+            _drop_arm_value(stored, _ARM_VALUE[key])
+            _drop_arm_value(file, _ARM_VALUE[key])
+    return _merge(stored, file, given, overrides, last)
 
 
 def dump(config: RunConfig) -> str:
@@ -149,8 +180,15 @@ def plain(config: RunConfig) -> dict[str, Any]:
 
 
 def parse_value(text: str) -> Any:
-    """A flag's text as YAML reads it: ``1e-3`` is a number, ``[a, b]`` a list."""
-    value: Any = OmegaConf.to_container(OmegaConf.from_dotlist([f"value={text}"]))
+    """A flag's text as YAML reads it: ``1e-3`` is a number, ``[a, b]`` a list.
+
+    Raises:
+        ConfigError: The text is no YAML.
+    """
+    try:
+        value: Any = OmegaConf.to_container(OmegaConf.from_dotlist([f"value={text}"]))
+    except Exception as error:  # yaml raises a family of its own
+        raise ConfigError(f"value {text!r}: not valid YAML: {_one_line(error)}") from error
     return value["value"]
 
 
@@ -160,7 +198,7 @@ def _read(path: Path) -> DictConfig:
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: cannot be read: {error}") from error
     except Exception as error:  # yaml raises a family of its own
-        raise ConfigError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from error
+        raise ConfigError(f"{path}: not valid YAML: {_one_line(error)}") from error
     if not isinstance(content, DictConfig):
         raise ConfigError(f"{path}: expected keys and values, got {type(content).__name__}")
     return content
@@ -180,10 +218,26 @@ def _update(content: DictConfig, key: str, value: Any) -> None:
         raise ConfigError(f"{key}: {_first_line(error)}") from error
 
 
-def _merge(schema: type[RunConfig], *parts: DictConfig) -> RunConfig:
-    base = OmegaConf.structured(schema)
+def _check(content: DictConfig, path: Path) -> None:
+    """Refuse a file for what stands in it, by its name."""
     try:
-        merged = OmegaConf.merge(base, *parts)
+        _merge(content)
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from error
+
+
+def _drop_arm_value(content: DictConfig, key: str) -> None:
+    for settings in (content.get("settings") or {}).values():
+        for arm in (settings.get("objectives") or {}).values():
+            arm.pop(key, None)
+
+
+def _merge(*parts: DictConfig) -> RunConfig:
+    try:
+        for part in parts:
+            for key in sorted(OmegaConf.missing_keys(part)):
+                raise ConfigError(f"configuration key '{key}': '???' is no value")
+        merged = OmegaConf.merge(OmegaConf.structured(RunConfig), *parts)
         run: RunConfig = OmegaConf.to_object(merged)  # type: ignore[assignment]
     except OmegaConfBaseException as error:
         raise ConfigError(_explain(error)) from error
@@ -202,11 +256,14 @@ def _explain(error: OmegaConfBaseException) -> str:
         and hasattr(object_type, "__dataclass_fields__")
     ):
         known = [f.name for f in fields(object_type)]
-        return f"configuration key '{key}' is unknown{suggest(leaf, known)} Known: " + ", ".join(
-            known
-        )
+        near = suggest(leaf, known) or "."
+        return f"configuration key '{key}' is unknown{near} Known: {', '.join(known)}"
     return text
 
 
 def _first_line(error: Exception) -> str:
     return str(error).strip().splitlines()[0]
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())

@@ -16,6 +16,7 @@ from mrdib_graph.backbones import Backbone, Step, take_rows
 from mrdib_graph.controls import Control
 from mrdib_graph.controls.control import Change
 from mrdib_graph.errors import ConfigError
+from mrdib_graph.loader.batch_nodes import BatchNodes, all_nodes, distinct_nodes
 from mrdib_graph.losses import BPRLoss, l2_half
 from mrdib_graph.mrdib import MRdIB
 from mrdib_graph.typing import Embeddings, Fused, GaussianCode, Rows, Terms, Triplets
@@ -66,39 +67,44 @@ class Recommender(Module):
         self.control = control
         self.reg_fused = reg_fused
 
-    # ---------------------------------------------------------------- training
-
     def loss(
         self, data: HeteroData, batch: Triplets, generator: torch.Generator | None = None
     ) -> Terms:
         """Every term of one training step, unweighted; :meth:`total` adds them up."""
-        items = torch.cat([batch.pos_item, batch.neg_item.flatten()])
-        rows, codes = self._rows(data, batch.user, items, generator)
-        user, item = self._fuse(rows, batch.user, items)
-        fusible = rows  # full tables where the backbone is not row-wise
+        nodes = distinct_nodes(batch)
+        rows, codes = self._rows(data, nodes.users, nodes.items, generator)
+        place = nodes if self.backbone.rowwise else all_nodes(batch)
+        user, item = self._fuse(rows, place)
+        encoded = rows  # what fuse is given: full tables where the backbone is not row-wise
         scoring = {**rows[graph.USER], **_samples(codes.get(graph.USER, {}))}
-        if not self.backbone.rowwise:  # the terms read batch rows only
-            rows = take_rows(rows, batch.user, items)
+        if not self.backbone.rowwise:  # the terms read rows of the batch's nodes only
+            rows = take_rows(rows, nodes.users, nodes.items)
             codes = {
                 t: {m: _take_code(code, index) for m, code in codes.get(t, {}).items()}
-                for t, index in ((graph.USER, batch.user), (graph.ITEM, items))
+                for t, index in ((graph.USER, nodes.users), (graph.ITEM, nodes.items))
             }
         terms: Terms = {"ranking": self._rank(user.out, item.out)}
-        terms |= self.backbone.auxiliary_loss(data, Step(batch, rows, user, item))
+        step = Step(batch, rows, user, item, nodes.user_of, nodes.item_of)
+        terms |= self.backbone.auxiliary_loss(data, step)
         if self.reg_fused:
             size = batch.user.numel()
             terms["reg_fused"] = l2_half(user.out, item.out, divisor=size)
         if self.control is not None:
 
             def rank(change: Change) -> Tensor:
-                return self._rank(*(x.out for x in self._fuse(change(fusible), batch.user, items)))
+                return self._rank(*(x.out for x in self._fuse(change(encoded), place)))
 
-            terms |= self.control.loss(rows, rank, batch)
+            in_order = take_rows(rows, nodes.user_of, nodes.item_of)
+            terms |= self.control.loss(in_order, rank, batch)
         if self.mrdib is not None:
-            masks = {m: mask[items] for m, mask in self._masks(data).items()}
+            masks = {
+                m: mask[nodes.items] for m, mask in graph.item_masks(data, self.modalities).items()
+            }
             terms |= self.mrdib(
                 codes,
-                lambda m: self._unique(m, scoring, batch.user, codes["item"][m].sample, masks),
+                lambda m: self._unique(
+                    m, scoring, codes[graph.ITEM][m].sample, masks, nodes, place
+                ),
                 masks,
                 generator=generator,
             )
@@ -127,8 +133,6 @@ class Recommender(Module):
             self.backbone.prepare_epoch(data, generator)
         if self.mrdib is not None:
             self.mrdib.prepare_epoch(epoch)
-
-    # --------------------------------------------------------------- inference
 
     @torch.no_grad()
     def tables(self, data: HeteroData, keep: Sequence[str] | None = None) -> tuple[Tensor, Tensor]:
@@ -177,8 +181,6 @@ class Recommender(Module):
         """The backbone's modalities."""
         return self.backbone.modalities
 
-    # ------------------------------------------------------------------- parts
-
     def _rows(
         self,
         data: HeteroData,
@@ -192,10 +194,10 @@ class Recommender(Module):
         """
         if users is None or items is None or not self.backbone.rowwise:
             rows = self.backbone.encode(data)
-            masks = self._masks(data)
+            masks = graph.item_masks(data, self.modalities)
         else:
             rows = self.backbone.encode_rows(data, users, items)
-            masks = {m: mask[items] for m, mask in self._masks(data).items()}
+            masks = {m: mask[items] for m, mask in graph.item_masks(data, self.modalities).items()}
         if self.control is not None:
             rows = self.control.perturb(rows, generator)
         if self.mrdib is None:
@@ -215,44 +217,45 @@ class Recommender(Module):
         positive, negative = item[: user.size(0)], item[user.size(0) :]
         negative = negative.view(user.size(0), -1, user.size(1))
         loss: Tensor = self.ranking_loss(
-            (user * positive).sum(-1), torch.einsum("bw,bnw->bn", user, negative)
+            (user * positive).sum(-1), (user.unsqueeze(1) * negative).sum(-1)
         )
         return loss
 
-    def _fuse(self, rows: Embeddings, users: Tensor, items: Tensor) -> tuple[Fused, Fused]:
-        """The fused rows of a batch; a backbone that is not row-wise fuses its full tables."""
+    def _fuse(self, rows: Embeddings, place: BatchNodes) -> tuple[Fused, Fused]:
+        """The fused rows of a batch, users [B] and items [B + B n]."""
         user = self.backbone.fuse(rows[graph.USER], graph.USER)
         item = self.backbone.fuse(rows[graph.ITEM], graph.ITEM)
-        if self.backbone.rowwise:
-            return user, item
-        return _take(user, users), _take(item, items)
+        return _take(user, place.user_of), _take(item, place.item_of)
 
     def _unique(
-        self, m: str, user: Rows, index: Tensor, code: Tensor, masks: dict[str, Tensor]
+        self,
+        m: str,
+        user: Rows,
+        code: Tensor,
+        masks: dict[str, Tensor],
+        nodes: BatchNodes,
+        place: BatchNodes,
     ) -> Tensor:
         """Ranking loss of one modality's item codes alone, through their decoder.
 
-        ``user`` holds the rows at ``index``, or all rows where the backbone is not row-wise.
+        ``user`` is indexed by ``place``, ``code`` and ``masks`` by ``nodes``.
         """
         assert self.mrdib is not None
-        item = self.mrdib.decoders[m](code)
+        item = self.mrdib.decoders[m](code)[nodes.item_of]
         user = {**user, m: self.backbone.modality_user(m, user)}
-        if not self.backbone.rowwise:
-            user = {name: x[index] for name, x in user.items()}
-        size = index.numel()
+        user = {name: x[place.user_of] for name, x in user.items()}
+        size = nodes.user_of.numel()
         positive, negative = item[:size], item[size:].view(size, -1, item.size(1))
         pos_score = self.backbone.modality_score(m, user, {m: positive})
         neg_score = self.backbone.modality_score(m, user, {m: negative})
         if m in masks:
-            present = masks[m][:size] & masks[m][size:].view(size, -1).all(1)
+            present = masks[m][nodes.item_of]
+            present = present[:size] & present[size:].view(size, -1).all(1)
             if not bool(present.any()):
                 return pos_score.sum() * 0.0
             pos_score, neg_score = pos_score[present], neg_score[present]
         loss: Tensor = self.ranking_loss(pos_score, neg_score)
         return loss
-
-    def _masks(self, data: HeteroData) -> dict[str, Tensor]:
-        return graph.item_masks(data, self.modalities)
 
 
 def _samples(codes: dict[str, GaussianCode]) -> Rows:

@@ -22,6 +22,7 @@ LAYERS = (
     ("recommender", "information", "serving"),
     ("training", "plotting"),
     ("config", "tuning", "testing"),
+    ("experiment",),
     ("cli", "benchmarks"),
 )
 """A module imports from its own package or from lower layers.

@@ -318,7 +318,7 @@ def test_full_tables_give_what_batch_rows_give(tiny3, user_codes, placement):
     (terms, gradients, tables), (terms_2, gradients_2, tables_2) = results
     assert set(terms) == set(terms_2) >= {"ranking", "size", "reg_fused", "unique", "redundancy"}
     for name, term in terms.items():
-        torch.testing.assert_close(term, terms_2[name], msg=name)
+        torch.testing.assert_close(term, terms_2[name], rtol=1e-4, atol=1e-6)
     for name, gradient in gradients.items():
         if gradient is None:
             assert gradients_2[name] is None

@@ -22,14 +22,17 @@ class Step(NamedTuple):
     """What a training step has computed when a backbone's own loss terms are asked for.
 
     Shapes:
-        ``rows`` holds the rows of the batch, users [B] and items [B + B n], positives first;
-        ``user``, ``item`` are the fused rows in the same order.
+        ``rows`` holds one row per distinct user and item of the batch.  ``user`` and ``item`` are
+        the fused rows of the batch, users [B] and items [B + B n], positives first, and
+        ``user_of``, ``item_of`` say which of ``rows`` each belongs to.
     """
 
     batch: Triplets
     rows: Embeddings
     user: Fused
     item: Fused
+    user_of: Tensor
+    item_of: Tensor
 
 
 class Backbone(Module, ABC):
@@ -143,7 +146,7 @@ class Backbone(Module, ABC):
             ``[n, k]``.
         """
         mine, code = self.modality_user(modality, user), item[modality]
-        return torch.einsum("nd,n...d->n...", mine, code)
+        return ((mine.unsqueeze(1) if code.dim() == 3 else mine) * code).sum(-1)
 
     def prepare_epoch(self, data: HeteroData, generator: torch.Generator) -> None:
         """Called before each epoch: prune edges, mark a learned graph for rebuilding."""

@@ -34,8 +34,9 @@ class LATTICE(Backbone):
 
     with :math:`L'_m` from :class:`ItemGraphLearner`, :math:`K_m` the raw ``cos_sym`` kNN graph and
     A the weighted sum of the :math:`A_m`.  The learned graph is rebuilt at the first batch of
-    every epoch, the only one with a gradient through it, and before an evaluation; one neighbour
-    search serves an evaluation and the next epoch, since the weights are the same.
+    every epoch, the only one with a gradient through it and through alpha, and before an
+    evaluation; one neighbour search serves an evaluation and the next epoch, since the weights are
+    the same.
 
     Args:
         num_users: U.
@@ -83,12 +84,16 @@ class LATTICE(Backbone):
             raise ConfigError("lattice: the graph has no modality, it needs one or more")
         if not 0 <= mix <= 1:
             raise ConfigError(f"mix: got {mix}, expected 0 to 1")
-        if num_item_layers < 1:
-            raise ConfigError(f"num_item_layers: got {num_item_layers}, expected 1 or more")
-        if user_side not in ("fused", "vector"):
-            raise ConfigError(f"user_side: got {user_side!r}, expected fused or vector")
-        if cf_model not in ("lightgcn", "mf"):
-            raise ConfigError(f"cf_model: got {cf_model!r}, expected lightgcn or mf")
+        for name, number in (("num_item_layers", num_item_layers), ("k", k)):
+            if number < 1:
+                raise ConfigError(f"{name}: got {number}, expected 1 or more")
+        for name, value, known in (
+            ("user_side", user_side, ("fused", "vector")),
+            ("ui_norm", ui_norm, ("row_self", "sym")),
+            ("cf_model", cf_model, ("lightgcn", "mf")),
+        ):
+            if value not in known:
+                raise ConfigError(f"{name}: got {value!r}, expected {' or '.join(known)}")
         self.k = min(k, num_items)
         self.mix = mix
         self.ui_norm: Literal["row_self", "sym"] = ui_norm
@@ -110,6 +115,9 @@ class LATTICE(Backbone):
         self.register_buffer("neighbor_index", torch.zeros(shape, dtype=torch.int64))
         self.register_buffer("neighbor_value", torch.zeros(shape))
         self.register_buffer("learn_next", torch.tensor(True))
+        self.epoch_weights: Tensor
+        self.register_buffer("epoch_weights", torch.zeros(len(in_channels)))
+        self._weights_are_live = True  # whether the last encode used the current alpha
         self._last_search: tuple[Tensor, Tensor, Tensor] | None = None  # features, masks, result
         self._item_graphs: list[SparseMatrix] | None = None  # this epoch's A_m
         self.register_load_state_dict_post_hook(_forget)  # type: ignore[no-untyped-call]
@@ -146,9 +154,8 @@ class LATTICE(Backbone):
         """Users: the ID row.  Items: the ID row plus the normalised sum over modalities."""
         if node_type == graph.USER:
             return Fused(h["id"], {})
-        weights = self.modality_weights
         content = sum(
-            (w * h[m] for w, m in zip(weights, self.modalities, strict=True)),
+            (w * h[m] for w, m in zip(self._graph_weights(), self.modalities, strict=True)),
             torch.zeros_like(h["id"]),
         )
         content = F.normalize(content, dim=-1, eps=1e-12)
@@ -162,13 +169,22 @@ class LATTICE(Backbone):
         return {"reg": l2_half(step.user.out, step.item.out)}
 
     def _propagate(self, data: HeteroData, q: Tensor) -> Rows:
-        if self.training and bool(self.learn_next) and self.mix < 1:
-            return self._learn(data, q)
-        graphs = self._constant_graphs(data)
-        weights = self.modality_weights.detach()
+        learn = self.training and bool(self.learn_next)
+        self._weights_are_live = learn or not self.training
+        if learn:
+            with torch.no_grad():
+                self.epoch_weights.copy_(self.modality_weights)
+                self.learn_next.fill_(False)
+            if self.mix < 1:
+                return self._learn(data, q)
+        graphs, weights = self._constant_graphs(data), self._graph_weights()
         for _ in range(self.num_item_layers - 1):
             q = torch.stack([w * (a @ q) for w, a in zip(weights, graphs, strict=True)]).sum(0)
         return {m: a @ q for m, a in zip(self.modalities, graphs, strict=True)}
+
+    def _graph_weights(self) -> Tensor:
+        """Weights [M] of the item graph in use: in later batches constant, as its edges are."""
+        return self.modality_weights if self._weights_are_live else self.epoch_weights
 
     def _learn(self, data: HeteroData, q: Tensor) -> Rows:
         """The first batch of an epoch: gradients through the edge values and the weights."""
@@ -176,7 +192,6 @@ class LATTICE(Backbone):
         with torch.no_grad():
             self.neighbor_index.copy_(index)
             self.neighbor_value.copy_(value)
-            self.learn_next.fill_(False)
         self._item_graphs = None
         raw = [graph.item_graph(data, m, "cos_sym") for m in self.modalities]
         patterns = [

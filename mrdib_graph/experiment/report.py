@@ -26,41 +26,43 @@ def arm_table(
         for c in comparisons
         if c.metric == metric and c.baseline == "bare"
     }
-    bare_seconds = {a.backbone: a.seconds_per_epoch for a in arms if a.objective == "bare"}
     rows = []
     for arm in arms:
-        mean, sd = arm.mean, arm.sd
-        row: list[str] = [arm.backbone, arm.objective]
-        row += [
-            f"{mean[c]:.4f} ± {sd[c]:.4f}" if len(arm.seeds) > 1 else f"{mean[c]:.4f}"
-            for c in columns
-        ]
-        c = against_bare.get((arm.backbone, arm.objective))
-        row += (
-            ["", "", ""]
-            if c is None
-            else [f"{c.gain_percent:+.1f}", p_text(c.p_holm), p_text(c.p_seeds)]
+        comparison = against_bare.get((arm.backbone, arm.objective))
+        rows.append(
+            [arm.backbone, arm.objective]
+            + [_mean_sd(arm, column) for column in columns]
+            + _gain(comparison)
+            + _times(arm, arms)
         )
-        row.append(f"{arm.seconds_per_epoch:.2f}")
-        base = bare_seconds.get(arm.backbone)
-        overhead = (
-            ""
-            if base is None or arm.objective == "bare"
-            else (f"{100 * (arm.seconds_per_epoch / base - 1):+.0f}")
-        )
-        row.append(overhead)
-        rows.append(row)
-    headings = [
-        "backbone",
-        "arm",
-        *columns,
-        f"{metric} gain %",
-        "p (users)",
-        "p (seeds)",
-        "s / epoch",
-        "overhead %",
-    ]
+    headings = ["backbone", "arm", *columns, "gain %", "p users", "p seeds", "s/epoch", "more %"]
     return tabulate(rows, headers=headings, tablefmt=style, disable_numparse=True)
+
+
+def _mean_sd(arm: ArmResult, metric: str) -> str:
+    mean = f"{arm.mean[metric]:.4f}".lstrip("0")
+    return mean if len(arm.seeds) == 1 else f"{mean}±{arm.sd[metric]:.3f}".replace("±0.", "±.")
+
+
+def _gain(comparison: ArmComparison | None) -> list[str]:
+    if comparison is None:
+        return ["", "", ""]
+    return [
+        f"{comparison.gain_percent:+.1f}",
+        p_text(comparison.p_holm),
+        p_text(comparison.p_seeds),
+    ]
+
+
+def _times(arm: ArmResult, arms: Sequence[ArmResult]) -> list[str]:
+    """Seconds per epoch, and how much more than bare in percent; a closed form has no epochs."""
+    if arm.objective == "closed-form":
+        return ["", ""]
+    seconds = f"{arm.seconds_per_epoch:.2f}"
+    for other in arms:
+        if (other.backbone, other.objective) == (arm.backbone, "bare") and other is not arm:
+            return [seconds, f"{100 * (arm.seconds_per_epoch / other.seconds_per_epoch - 1):+.0f}"]
+    return [seconds, ""]
 
 
 def control_table(
@@ -79,7 +81,7 @@ def control_table(
         for c in comparisons
         if c.metric == metric and c.baseline != "bare"
     ]
-    headings = ["backbone", "comparison", f"{metric} gain %", "95 %", "p (users)", "p (seeds)"]
+    headings = ["backbone", "comparison", f"{metric} gain %", "95 %", "p users", "p seeds"]
     return tabulate(rows, headers=headings, tablefmt=style, disable_numparse=True) if rows else ""
 
 
@@ -114,8 +116,8 @@ def notes(arms: Sequence[ArmResult], noise: float) -> str:
     return (
         f"Mean ± sd over {seeds} seed{'s' if seeds > 1 else ''}; each epoch chosen on validation, "
         "test scored once. Gain and p of "
-        f"{MAIN_METRIC} against bare: p (users) Wilcoxon over users with Holm's correction, "
-        "p (seeds) paired t over seeds. "
+        f"{MAIN_METRIC} against bare: p users Wilcoxon over users with Holm's correction, p seeds "
+        "paired t over seeds; more %: seconds per epoch beyond bare. "
         f"Binomial noise of {MAIN_METRIC} on this test set: ± {noise:.4f}."
     )
 

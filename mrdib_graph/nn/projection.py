@@ -33,5 +33,5 @@ class Projection(Module):
             return out
         if index.numel() >= x.size(0):
             return torch.index_select(self(x), 0, index)
-        out = self.linear(x[index].to(self.linear.weight.dtype))
-        return out
+        projected: Tensor = self(x[index])
+        return projected

@@ -64,7 +64,7 @@ class BackboneRun:
         """The weighted loss of one batch."""
         terms = self.recommender.loss(self.data, batch, self.noise)
         for name, value in terms.items():
-            assert bool(value.isfinite()), f"term '{name}' is {float(value)}"
+            assert bool(value.isfinite()), f"term '{name}' is {float(value.detach())}"
         return self.recommender.total(terms)
 
     def state(self) -> dict[str, Any]:

@@ -206,11 +206,12 @@ def _check_identity_codes(cls: type[Backbone], options: dict[str, Any]) -> None:
             return
         raise AssertionError("MRdIB is accepted although the backbone has no modality")
     run.recommender = Recommender(run.backbone, mrdib).train()
+    losses = []
     for each in (run, bare):
         each.begin_epoch()
-        total = each.loss(every_node(each.data))
-        torch.autograd.backward(total)
-    _close(run.loss(run.batches[0]), bare.loss(bare.batches[0]), "identity codes: the loss", 1e-6)
+        losses.append(each.loss(every_node(each.data)))
+        torch.autograd.backward(losses[-1])
+    _close(losses[0], losses[1], "identity codes: the loss", 1e-6)
     for (name, mine), theirs in zip(
         run.backbone.named_parameters(), bare.backbone.parameters(), strict=True
     ):

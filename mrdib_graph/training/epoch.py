@@ -67,7 +67,7 @@ class EpochRunner:
         if bool(torch.isfinite(total)):
             return
         bad = [name for name, value in terms.items() if not bool(torch.isfinite(value))]
-        values = ", ".join(f"{name} {float(value):.3g}" for name, value in terms.items())
+        values = ", ".join(f"{name} {value.item():.3g}" for name, value in terms.items())
         raise TrainingError(
             f"the loss is not finite at epoch {self.state.epoch}, step {self.state.step}: "
             f"term {', '.join(bad) or 'total'} ({values}); lower the learning rate or the weight "

@@ -5,7 +5,7 @@ import pytest
 import torch
 from scipy.optimize import check_grad
 
-from mrdib_graph.information.gaussian_union import _objective, gaussian_union
+from mrdib_graph.information.gaussian_union import UnionResult, _objective, gaussian_union
 
 ITEMS, USERS, K, B = 1000, 1000, 4, 0.7
 
@@ -135,6 +135,10 @@ def test_nothing_to_share():
     assert found.d1 == 0
     nothing = gaussian_union(F[0], F[1], zero, zero, torch.ones(ITEMS), torch.ones(USERS))
     assert nothing.overlap == 0 and nothing.union == 0
+
+
+def test_overlap_by_hand():
+    assert UnionResult(0.3, 0.2, 0.4, 0.6, 10, True).overlap == pytest.approx(0.2)
 
 
 def test_weights_count_as_repetition():

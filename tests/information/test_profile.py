@@ -203,7 +203,9 @@ def test_fuse_and_knock_outs(codes, data):
     assert abs(found.non_additive_gain.raw) < 0.01
 
 
-@pytest.mark.parametrize("rule", ["mmi", "dependency", "gaussian", "broja_binned"])
+@pytest.mark.parametrize(
+    "rule", ["mmi", "dependency", "gaussian", pytest.param("broja_binned", marks=pytest.mark.slow)]
+)
 def test_other_rules(codes, data, profile, rule):
     config = ProfileConfig(rule=rule, split="val+test", knock_out=())
     pair = information_profile(codes, data, config, PAIR).pairs[0]
@@ -228,6 +230,7 @@ def test_the_pair_target_reads_less_than_one_bit(codes, data, profile):
     assert found.total.value < 1
 
 
+@pytest.mark.slow
 def test_refit_covers_the_overlap(codes, data, profile):
     config = ProfileConfig(split="val+test", knock_out=(), refit=True)
     pair = information_profile(codes, data, config).pairs[0]
@@ -237,6 +240,7 @@ def test_refit_covers_the_overlap(codes, data, profile):
     assert pair.high.unique[0] - pair.low.unique[0] > fixed.high.unique[0] - fixed.low.unique[0]
 
 
+@pytest.mark.slow
 def test_the_ridge_can_be_chosen(codes, data):
     config = ProfileConfig(split="val+test", knock_out=(), ridge="auto")
     found = information_profile(codes, data, config)

@@ -144,8 +144,9 @@ def test_an_interrupt_ends_the_epoch_between_two_steps(tiny, make_recommender):
     assert (run.state.epoch, run.state.step) == (1, 0)
 
 
+@pytest.mark.skipif(torch.cuda.is_available(), reason="the GPU's memory may be reported instead")
 def test_memory_is_that_of_this_process():
     before = memory_mb()
-    block = torch.ones(30 * 2**18)  # 30 MB
-    assert 25 < memory_mb() - before < 60
+    block = torch.ones(80 * 2**18)  # 80 MB
+    assert 75 < memory_mb() - before < 120
     assert block.numel()

@@ -1,0 +1,77 @@
+"""Small grids on validation, the way the settings in ``configs/`` were chosen.
+
+    python benchmarks/grid.py --backbone vbpr --dataset lastfm2k --root ../shared/data \
+        --objective bare,mrdib --seeds 100 --grid reg_fused=0.01,0.02,0.04
+
+Every arm gets the same points.  Only validation is printed: test is for the main job.
+"""
+
+from __future__ import annotations
+
+import itertools
+import sys
+from pathlib import Path
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+import run as main_job
+
+from mrdib_graph.config import settings_name
+from mrdib_graph.errors import ConfigError, MRdIBError
+from mrdib_graph.evaluation import Evaluator
+from mrdib_graph.experiment import ArmSpec, open_dataset, train_arm
+from mrdib_graph.tracking import Tracker
+
+MONITOR = "recall@20"
+
+
+def parse_grid(text: str) -> tuple[str, list[str]]:
+    """``key=a,b,c`` to the key and its values.
+
+    Raises:
+        ConfigError: There is no ``=`` or no value.
+    """
+    key, equals, values = text.partition("=")
+    if not equals or not values:
+        raise ConfigError(f"--grid {text}: expected KEY=VALUE,VALUE")
+    return key, values.split(",")
+
+
+def search(argv: list[str]) -> None:
+    """Train every arm on every point and print validation means, best first."""
+    parser = main_job.build_parser()
+    parser.add_argument("--grid", action="append", default=[], help="KEY=VALUE,VALUE; repeatable")
+    arguments = parser.parse_args(argv)
+    config = main_job.read_config(arguments)
+    data = open_dataset(config)[0]
+    evaluator = Evaluator(data)
+    keys, values = zip(*map(parse_grid, arguments.grid), strict=True) if arguments.grid else ((), ())
+    for backbone, objective in itertools.product(config.backbone, config.objective):
+        rows = []
+        for point in itertools.product(*values):
+            name = settings_name(backbone)
+            arguments.set = [
+                f"settings.{name}.{key.replace('ARM', objective)}={value}"
+                for key, value in zip(keys, point, strict=True)
+            ]
+            here = main_job.read_config(arguments)
+            runs = [
+                train_arm(ArmSpec(backbone, objective), seed, here, data, evaluator, Tracker())
+                for seed in config.seeds
+            ]
+            value = float(np.mean([r.fit.val[MONITOR] for r in runs]))
+            epochs = ", ".join(f"{r.fit.best_epoch + 1} of {r.fit.epochs}" for r in runs)
+            rows.append((value, f"{dict(zip(keys, point, strict=True))}", epochs))
+            print(f"{name} {objective} {rows[-1][1]}: {value:.4f} (epochs {epochs})", flush=True)
+        best = max(rows)
+        print(f"best of {name} {objective}: {best[1]} with validation {MONITOR} {best[0]:.4f}")
+
+
+if __name__ == "__main__":
+    try:
+        search(sys.argv[1:])
+    except MRdIBError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(error.exit_status)
