@@ -44,15 +44,18 @@ def search(argv: list[str]) -> None:
     parser = main_job.build_parser()
     parser.add_argument("--grid", action="append", default=[], help="KEY=VALUE,VALUE; repeatable")
     arguments = parser.parse_args(argv)
+    given = arguments.set
     config = main_job.read_config(arguments)
     data = open_dataset(config)[0]
     evaluator = Evaluator(data)
-    keys, values = zip(*map(parse_grid, arguments.grid), strict=True) if arguments.grid else ((), ())
+    keys, values = (
+        zip(*map(parse_grid, arguments.grid), strict=True) if arguments.grid else ((), ())
+    )
     for backbone, objective in itertools.product(config.backbone, config.objective):
         rows = []
         for point in itertools.product(*values):
             name = settings_name(backbone)
-            arguments.set = [
+            arguments.set = given + [
                 f"settings.{name}.{key.replace('ARM', objective)}={value}"
                 for key, value in zip(keys, point, strict=True)
             ]

@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import logging
 import sys
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
@@ -59,7 +60,7 @@ class _Parser(argparse.ArgumentParser):
         if unknown != message:
             flag = unknown.split()[0].partition("=")[0]
             known = [s for action in self._actions for s in action.option_strings]
-            message = f"unknown flag {flag}{suggest(flag, known)} See --help"
+            message = f"unknown flag {flag}{suggest(flag, known) or '.'} See --help"
         raise ConfigError(message)
 
 
@@ -107,18 +108,20 @@ def read_config(arguments: argparse.Namespace) -> RunConfig:
             flags.append((key, False))
     if given["quiet"]:
         flags.append(("quiet", True))
+    assignments: list[tuple[str, Any]] = []
     for assignment in given["set"]:
         key, equals, text = assignment.partition("=")
         if not equals:
             raise ConfigError(f"--set {assignment}: expected KEY=VALUE")
-        flags.append((key, configuration.parse_value(text)))
+        assignments.append((key, configuration.parse_value(text)))
     flags = [(key, _names_of_all(key, value)) for key, value in flags]
+    assignments = [(key, _names_of_all(key, value)) for key, value in assignments]
     shared = [
         (key, _value(text, kind))
         for flag, key, kind, _ in _SETTINGS_FLAGS
         if (text := given[flag.removeprefix("--").replace("-", "_")]) is not None
     ]
-    return configuration.resolve(flags, arguments.config, CONFIGS, shared)
+    return configuration.resolve(flags, arguments.config, CONFIGS, shared, assignments)
 
 
 def _value(text: str, kind: str) -> Any:
@@ -146,20 +149,22 @@ def run(arguments: argparse.Namespace) -> None:
     if resume is not None:
         if arguments.config is not None:
             raise ConfigError("--resume has its own configuration; leave --config out")
+        if arguments.out is not None:
+            raise ConfigError("--resume goes on in its own folder; leave --out out")
         arguments.config = resume / "config.yaml"
         if not arguments.config.is_file():
             raise ConfigError(f"--resume {resume}: there is no run (no config.yaml in it)")
     config = read_config(arguments)
-    if arguments.print_config:
-        print(configuration.dump(config), end="")
-        return
     from mrdib_graph.experiment import Experiment, Outputs
     from mrdib_graph.experiment.outputs import default_folder
     from mrdib_graph.tracking import MLflowTracker, Tracker, local_uri
 
-    folder = resume or Path(config.out or default_folder(config))
     tracker = Tracker()
     experiment = Experiment(config, tracker)
+    if arguments.print_config:
+        print(configuration.dump(config), end="")
+        return
+    folder = resume or Path(config.out or default_folder(config))
     outputs = Outputs(folder, resume=resume is not None)
     if config.mlflow:
         uri = config.tracking_uri or local_uri(outputs.folder)
@@ -168,7 +173,8 @@ def run(arguments: argparse.Namespace) -> None:
     try:
         experiment.run(outputs, resume=resume is not None)
     except KeyboardInterrupt:
-        print(f"\nInterrupted. Continue with:  {continue_line(folder)}", file=sys.stderr)
+        again = f"Continue with:  {continue_line(folder)}" if outputs.config.is_file() else ""
+        print(f"\nInterrupted. {again}", file=sys.stderr)
         raise
     finally:
         tracker.close()
@@ -190,17 +196,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         arguments = build_parser().parse_args(argv)
         logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")
         run(arguments)
-    except MRdIBError as error:
-        if arguments is not None and arguments.debug:
-            raise
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_status
     except KeyboardInterrupt:
         return 130
     except Exception as error:
-        if arguments is None or arguments.debug:
-            raise
-        print(f"error: {type(error).__name__}: {error} (--debug shows where)", file=sys.stderr)
+        if arguments is not None and arguments.debug:
+            traceback.print_exc()
+        text = " ".join(str(error).split())
+        if isinstance(error, MRdIBError):
+            print(f"error: {text}", file=sys.stderr)
+            return error.exit_status
+        print(f"error: {type(error).__name__}: {text} (--debug shows where)", file=sys.stderr)
         return 1
     return 0
 

@@ -103,7 +103,7 @@ class RunConfig:
                 raise ConfigError(f"{name}: expected at least one")
         for name in ("backbone", "objective", "seeds", "baselines"):
             values = getattr(self, name)
-            if len({settings_name(str(value)) for value in values}) < len(values):
+            if len({settings_name(v) if isinstance(v, str) else v for v in values}) < len(values):
                 raise ConfigError(f"{name}: {values} names one twice")
         for seed in self.seeds:
             if not 0 <= seed < 2**32:
@@ -235,9 +235,18 @@ def _drop_arm_value(content: DictConfig, key: str) -> None:
 def _merge(*parts: DictConfig) -> RunConfig:
     try:
         for part in parts:
-            for key in sorted(OmegaConf.missing_keys(part)):
-                raise ConfigError(f"configuration key '{key}': '???' is no value")
-        merged = OmegaConf.merge(OmegaConf.structured(RunConfig), *parts)
+            for missing in sorted(OmegaConf.missing_keys(part)):
+                raise ConfigError(f"configuration key '{missing}': '???' is no value")
+        merged = OmegaConf.structured(RunConfig)
+        for key, whole in ((key, part) for part in parts for key in part):
+            if not isinstance(key, str):
+                raise ConfigError(f"configuration key '{key!r}': expected a name")
+            try:
+                merged = OmegaConf.merge(merged, OmegaConf.masked_copy(whole, [key]))
+            except OmegaConfBaseException:
+                raise
+            except (TypeError, ValueError) as error:  # for a list where keys and values stand
+                raise ConfigError(f"configuration key '{key}': {_first_line(error)}") from error
         run: RunConfig = OmegaConf.to_object(merged)  # type: ignore[assignment]
     except OmegaConfBaseException as error:
         raise ConfigError(_explain(error)) from error

@@ -136,7 +136,7 @@ def set_operator(data: HeteroData, name: str, matrix: SparseMatrix) -> None:
 
 def has_operator(data: HeteroData, name: str) -> bool:
     """Whether :func:`set_operator` was called with this name."""
-    return f"operator_{name}" in data
+    return getattr(data, f"operator_{name}", None) is not None  # 'in' would list every key
 
 
 def operator(data: HeteroData, name: str) -> SparseMatrix:

@@ -111,6 +111,7 @@ def test_a_signature_with_free_keywords_takes_every_option() -> None:
         return {"a": a, **rest}
 
     assert resolver.build(anything, {"b": 2}, "thing", a=1) == {"a": 1, "b": 2}
+    resolver.check_options(anything, {"whatever": 1}, "thing")
 
 
 def test_suggest_is_empty_without_a_near_name() -> None:

@@ -44,13 +44,14 @@ _CONTROLS: dict[str, type[Control]] = {
 OBJECTIVES = ("bare", "mrdib", "paper", *_ABLATIONS, *_CONTROLS)
 CONTROLS = tuple(_CONTROLS)
 
-_ARM_KEYS = ("reg_fused", "learning_rate", "placement")
+ARM_KEYS = ("reg_fused", "learning_rate", "placement")
+"""Settings of an arm that are no options of MRdIB or of the control."""
 
 
 def check_objective(name: str) -> None:
     """Raise a ``ConfigError`` with the nearest name for an unknown arm."""
     if name not in OBJECTIVES:
-        near = resolver.suggest(name, list(OBJECTIVES))
+        near = resolver.suggest(name.lower(), list(OBJECTIVES)) or "."
         raise ConfigError(f"objective: '{name}' is unknown{near} Choices: {', '.join(OBJECTIVES)}")
 
 
@@ -98,38 +99,53 @@ def build_recommender(
     model = build_backbone(backbone, data, settings)
     placement: Placement = arm_value(settings, objective, "placement", settings.placement)
     reg_fused = float(arm_value(settings, objective, "reg_fused", settings.reg_fused))
-    mrdib, control = None, None
     if needs_modalities(objective) and not model.modalities:
         raise ConfigError(
             f"objective {objective}: {type(model).__name__} has no modality embeddings, so there "
             "is nothing for it to act on; run this backbone bare"
         )
-    if objective in _CONTROLS:
-        options = arm_options(settings, objective)
-        if objective == "split-l2" and "weight" not in options:
-            options["weight"] = 0.6 * reg_fused  # the ID part regularised 1.6 times as hard
-        control = resolver.build(
-            _CONTROLS[objective],
-            options,
-            f"objective {objective}",
-            modalities=model.modalities,
-        )
-    elif objective != "bare":
-        options = mrdib_options(settings, objective)
-        mrdib = resolver.build(
-            MRdIB,
-            options,
-            f"objective {objective}",
-            modalities=model.modalities,
+    part = build_part(settings, objective, model.modalities)
+    mrdib = part if isinstance(part, MRdIB) else None
+    control = part if isinstance(part, Control) else None
+    return Recommender(model, mrdib, placement=placement, control=control, reg_fused=reg_fused)
+
+
+def part_class(objective: str) -> type[MRdIB] | type[Control] | None:
+    """What an arm puts between a backbone's two functions; None for ``bare``."""
+    return None if objective == "bare" else _CONTROLS.get(objective, MRdIB)
+
+
+def build_part(settings: Settings, objective: str, modalities: list[str]) -> MRdIB | Control | None:
+    """MRdIB or the control of an arm; None for ``bare``.
+
+    Raises:
+        ConfigError: An option is unknown or out of range, or the ablation leaves nothing out.
+    """
+    what = f"objective {objective}"
+    cls = part_class(objective)
+    if cls is None:
+        return None
+    if objective not in _CONTROLS:
+        built: MRdIB | Control = resolver.build(
+            cls,
+            mrdib_options(settings, objective),
+            what,
+            modalities=modalities,
             embedding_dim=settings.embedding_dim,
         )
-    return Recommender(model, mrdib, placement=placement, control=control, reg_fused=reg_fused)
+        return built
+    options = arm_options(settings, objective)
+    if objective == "split-l2" and "weight" not in options:
+        reg_fused = float(arm_value(settings, objective, "reg_fused", settings.reg_fused))
+        options["weight"] = 0.6 * reg_fused  # the ID part regularised 1.6 times as hard
+    built = resolver.build(cls, options, what, modalities=modalities)
+    return built
 
 
 def arm_options(settings: Settings, objective: str) -> dict[str, Any]:
     """An arm's settings that are options of MRdIB or of the control."""
     own = settings.objectives.get(objective, {})
-    return {key: value for key, value in own.items() if key not in _ARM_KEYS}
+    return {key: value for key, value in own.items() if key not in ARM_KEYS}
 
 
 def mrdib_options(settings: Settings, objective: str) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import time
 from pathlib import Path
@@ -18,27 +19,45 @@ class Outputs:
     """Names and writers of everything under the output folder.
 
     Args:
-        folder: The folder; made here.
+        folder: The folder; :meth:`create` makes it, once the data are known to be good.
         resume: Whether it must exist already.
 
     Raises:
         ConfigError: A fresh run in a folder that holds one, or a resume where there is none.
-        DataError: The folder cannot be written.
     """
 
     def __init__(self, folder: Path, resume: bool = False) -> None:
         self.folder = folder.absolute()
+        self.resume = resume
         if resume and not self.config.is_file():
             raise ConfigError(f"--resume {folder}: no run there (no config.yaml)")
-        if not resume and self.folder.is_dir() and any(self.folder.iterdir()):
-            raise ConfigError(
-                f"--out {folder}: the folder is not empty; choose another, or continue the run "
-                f"there with --resume {folder}"
-            )
+        self._check_empty()
+
+    def create(self) -> None:
+        """Make the folder.
+
+        Raises:
+            ConfigError: Another run took the folder meanwhile.
+            DataError: It cannot be written.
+        """
+        self._check_empty()
         try:
-            self.figures.mkdir(parents=True, exist_ok=True)
+            self.figures.mkdir(parents=True, exist_ok=self.resume)
+        except FileExistsError as error:
+            raise ConfigError(f"--out {self.folder}: another run took the folder") from error
         except OSError as error:
-            raise DataError(f"--out {folder}: cannot be written: {error}") from error
+            raise DataError(f"--out {self.folder}: cannot be written: {error}") from error
+
+    def _check_empty(self) -> None:
+        if self.resume or not self.folder.exists():
+            return
+        if not self.folder.is_dir():
+            raise ConfigError(f"--out {self.folder}: expected a folder, found a file")
+        if any(self.folder.iterdir()):
+            raise ConfigError(
+                f"--out {self.folder}: the folder is not empty; choose another, or continue the "
+                f"run there with --resume {self.folder}"
+            )
 
     @property
     def config(self) -> Path:
@@ -84,8 +103,8 @@ class Outputs:
         write_text(self.config, configuration.dump(config))
 
     def write_results(self, results: dict[str, Any]) -> None:
-        """Write ``results.json``."""
-        write_text(self.results, json.dumps(results, indent=2) + "\n")
+        """Write ``results.json``; a number that does not exist, a gain over 0, is null."""
+        write_text(self.results, json.dumps(_finite(results), indent=2, allow_nan=False) + "\n")
 
     def write_per_user(self, arms: list[ArmResult]) -> None:
         """Write ``per_user.parquet``: user, backbone, objective, seed and every metric."""
@@ -102,6 +121,14 @@ class Outputs:
         temporary = self.folder / f".per_user.{os.getpid()}.part"
         pd.concat(frames, ignore_index=True).to_parquet(temporary, index=False)
         temporary.replace(self.folder / "per_user.parquet")
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(v) for key, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(v) for v in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def write_text(path: Path, text: str) -> None:

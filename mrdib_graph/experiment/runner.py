@@ -16,14 +16,10 @@ from mrdib_graph.errors import ConfigError
 from mrdib_graph.evaluation import Evaluator, noise_floor
 from mrdib_graph.experiment import closed_form, report, telling
 from mrdib_graph.experiment.arm import ArmSpec, TrainedArm, train_arm
+from mrdib_graph.experiment.checks import check_settings
 from mrdib_graph.experiment.data import open_dataset
 from mrdib_graph.experiment.environment import environment
-from mrdib_graph.experiment.objectives import (
-    backbone_class,
-    build_backbone,
-    check_objective,
-    needs_modalities,
-)
+from mrdib_graph.experiment.objectives import build_backbone, needs_modalities
 from mrdib_graph.experiment.outputs import Outputs, write_text
 from mrdib_graph.experiment.profiles import profile_arm, profile_figures, truth_of
 from mrdib_graph.experiment.results import SCHEMA_VERSION, ArmResult, compare_arms
@@ -53,13 +49,11 @@ class Experiment:
         self.say = say
         self.baselines = [b for b in config.backbone if closed_form.baseline_class(b)]
         self.backbones = [b for b in config.backbone if not closed_form.baseline_class(b)]
-        self.baselines += [b for b in config.baselines if b not in self.baselines]
+        named = {settings_name(b) for b in self.baselines}
+        self.baselines += [b for b in config.baselines if settings_name(b) not in named]
         for name in self.baselines:
             closed_form.check_baseline(name)
-        for objective in config.objective:
-            check_objective(objective)
-        for name in self.backbones:
-            backbone_class(name)
+        check_settings(config, self.backbones)
         self.dataset = open_dataset(config)
 
     def run(self, outputs: Outputs, resume: bool = False) -> dict[str, Any]:
@@ -74,9 +68,12 @@ class Experiment:
         specs = self._specs(data)
         evaluator = Evaluator(data)
         info = self._dataset_info(data)
+        outputs.create()
         outputs.write_config(self.config)
         telling.start_parent(self.tracker, outputs.folder.name, self.config, info)
         arms = self._closed_forms(data, evaluator)
+        if not specs and not arms:
+            raise ConfigError(f"backbone: none of {', '.join(self.baselines)} fits these data")
         profiles: dict[str, InformationProfile] = {}
         best: TrainedArm | None = None
         for spec in specs:

@@ -109,7 +109,7 @@ def draw(tracker: Tracker, outputs: Outputs, kind: str, name: str, *arguments: A
 
     figure = getattr(plotting, kind)(*arguments)
     figure.savefig(outputs.figures / name, dpi=120)
-    tracker.log_figure(figure, f"figures/{name}")
+    tracker.log_artifact(outputs.figures / name, "figures")  # drawn once: that is what costs
     return name
 
 

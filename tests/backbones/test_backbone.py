@@ -6,10 +6,11 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from mrdib_graph import graph
-from mrdib_graph.backbones import Backbone, embedding, take_rows
+from mrdib_graph.backbones import Backbone, Step, embedding, take_rows
 from mrdib_graph.errors import ConfigError
+from mrdib_graph.recommender import Recommender
 from mrdib_graph.testing import tiny_data
-from mrdib_graph.typing import Embeddings, Fused, Rows
+from mrdib_graph.typing import Embeddings, Fused, Rows, Terms, Triplets
 
 
 class Sums(Backbone):
@@ -81,6 +82,34 @@ def test_no_auxiliary_loss_by_default() -> None:
     backbone = made()
     assert backbone.loss_weights == {} and list(backbone.graphs) == []
     assert backbone.rowwise
+
+
+class Watched(Sums):
+    """Keeps what its own loss terms are computed from."""
+
+    step: Step
+    loss_weights = {"mine": 0.5}
+
+    def auxiliary_loss(self, data: HeteroData, step: Step) -> Terms:
+        del data
+        self.step = step
+        return {"mine": torch.tensor(4.0)}
+
+
+def test_loss_terms_of_ones_own() -> None:
+    backbone = Watched.from_data(tiny_data(), embedding_dim=2)
+    recommender = Recommender(backbone)
+    batch = Triplets(
+        torch.tensor([4, 0, 4]), torch.tensor([7, 1, 7]), torch.tensor([[9], [7], [2]])
+    )
+    terms = recommender.loss(backbone.prepare(tiny_data()), batch)
+    torch.testing.assert_close(recommender.total(terms), terms["ranking"] + 2)
+    step, items = backbone.step, [7, 1, 7, 9, 7, 2]
+    assert step.batch is batch
+    assert step.user.out[:, 0].tolist() == [5, 1, 5]  # fuse adds one
+    assert step.item.out[:, 0].tolist() == [10 * item + 1 for item in items]
+    assert step.rows["user"]["image"][step.user_of, 0].tolist() == [4.5, 0.5, 4.5]
+    assert step.rows["item"]["id"][step.item_of, 0].tolist() == [10 * item for item in items]
 
 
 def test_the_abstract_class_cannot_be_built() -> None:

@@ -1,0 +1,117 @@
+"""The same comparison over fresh data: planted sets, or splits, that nothing was tuned on.
+
+    python benchmarks/over_data.py --backbone vbpr --objective bare,mrdib,content-loss \
+        --data-seeds 1,2,3,4,5
+
+Each data seed makes a new planted set (``dataset_options.seed``), or a new split of a real one
+(``split_seed``), and trains every arm on it with that number as training seed.  The test is paired
+over data seeds.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tabulate import tabulate
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+import run as main_job
+
+from mrdib_graph.config import RunConfig, settings_name
+from mrdib_graph.errors import MRdIBError
+from mrdib_graph.evaluation import Evaluator, holm, seed_test
+from mrdib_graph.experiment import ArmSpec, open_dataset, train_arm
+from mrdib_graph.experiment.closed_form import run_baseline
+from mrdib_graph.experiment.objectives import backbone_class, needs_modalities
+from mrdib_graph.experiment.report import MAIN_METRIC, p_text
+from mrdib_graph.tracking import Tracker
+
+METRICS = (MAIN_METRIC, "ndcg@20")
+
+
+def with_data_seed(config: RunConfig, seed: int) -> RunConfig:
+    """The configuration on another planted set or another split."""
+    if config.dataset == "planted":
+        options = {**config.dataset_options, "seed": seed}
+        return dataclasses.replace(config, dataset_options=options, seeds=[seed])
+    return dataclasses.replace(config, split_seed=seed, seeds=[seed])
+
+
+def run_seed(config: RunConfig, seed: int) -> dict[str, dict[str, float]]:
+    """Test metrics of every arm and baseline on one data seed."""
+    here = with_data_seed(config, seed)
+    data = open_dataset(here)[0]
+    evaluator = Evaluator(data)
+    found: dict[str, dict[str, float]] = {}
+    for name in config.baselines:
+        arm = run_baseline(name, data, evaluator, MAIN_METRIC)
+        if arm is not None:
+            found[f"{name} closed-form"] = arm.mean
+    for backbone in config.backbone:
+        multimodal = bool(backbone_class(backbone).from_data(data).modalities)
+        for objective in config.objective:
+            if needs_modalities(objective) and not multimodal:
+                continue
+            spec = ArmSpec(backbone, objective)
+            trained = train_arm(spec, seed, here, data, evaluator, Tracker())
+            found[f"{settings_name(backbone)} {objective}"] = trained.fit.test
+    line = ", ".join(f"{name} {m[MAIN_METRIC]:.4f}" for name, m in found.items())
+    print(f"data seed {seed}: {line}", flush=True)
+    return found
+
+
+def summary(results: list[dict[str, dict[str, float]]]) -> str:
+    """Means over data seeds, gains over bare and of mrdib over each arm, paired t tests."""
+    rows = []
+    for name in results[0]:
+        values = {m: np.array([r[name][m] for r in results]) for m in METRICS}
+        row: list[Any] = [name]
+        row += [f"{v.mean():.4f} ± {v.std(ddof=1):.4f}" for v in values.values()]
+        backbone = name.split()[0]
+        for base in (f"{backbone} bare", f"{backbone} mrdib"):
+            if base not in results[0] or base == name:
+                row += ["", "", ""]
+                continue
+            mine, other = values[MAIN_METRIC], np.array([r[base][MAIN_METRIC] for r in results])
+            first, second = (mine, other) if base.endswith("bare") else (other, mine)
+            gains = 100 * (first / second - 1)
+            gain = 100 * (first.mean() / second.mean() - 1)
+            row += [f"{gain:+.1f}", f"{gains.min():+.1f} to {gains.max():+.1f}"]
+            row += [seed_test(second.tolist(), first.tolist())]
+        rows.append(row)
+    for column in (5, 8):
+        places = [i for i, row in enumerate(rows) if row[column] != ""]
+        for i, p in zip(places, holm([rows[i][column] for i in places]), strict=True):
+            rows[i][column] = f"{p_text(rows[i][column])} ({p_text(p)})"
+    headings = ["arm", *METRICS, "over bare %", "range", "p (Holm)"]
+    headings += ["mrdib over it %", "range", "p (Holm)"]
+    return tabulate(rows, headers=headings, tablefmt="github", disable_numparse=True)
+
+
+def main(argv: list[str]) -> None:
+    """Run every data seed, print the table, and write it where ``--out`` says."""
+    parser = main_job.build_parser()
+    parser.add_argument("--data-seeds", default="1,2,3,4,5", help="comma list")
+    arguments = parser.parse_args(argv)
+    out, arguments.out = arguments.out, None
+    config = main_job.read_config(arguments)
+    seeds = [int(seed) for seed in arguments.data_seeds.split(",")]
+    results = [run_seed(config, seed) for seed in seeds]
+    print("\n" + summary(results))
+    if out is not None:
+        content = {"data_seeds": seeds, "results": results}
+        Path(out).write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    try:
+        main(sys.argv[1:])
+    except MRdIBError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(error.exit_status)

@@ -1,0 +1,58 @@
+"""A backbone of your own: ``run.py --backbone docs/how_to/my_backbone.py:ContentGCN``."""
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch.nn import ModuleDict
+from torch_geometric.data import HeteroData
+from torch_geometric.transforms import BaseTransform
+
+from mrdib_graph import graph
+from mrdib_graph.backbones import Backbone, embedding
+from mrdib_graph.nn import LightConv, Projection
+from mrdib_graph.transforms import ItemKNNGraph, UserItemGraph
+from mrdib_graph.typing import Embeddings, Fused, Rows
+
+
+class ContentGCN(Backbone):
+    r"""Propagated IDs plus, for each modality, what similar items look like.
+
+    .. math::
+        [E_u; E_i] = \mathrm{LightGCN}([P; Q]), \quad h_m = S_m (X_m W_m + b_m), \quad
+        s(u, i) = \langle E_u, E_i + \textstyle\sum_m h_{m,i} \rangle
+
+    S_m is the graph of each item's k nearest items by the raw features X_m.
+    """
+
+    def __init__(
+        self,
+        num_users: int,
+        num_items: int,
+        in_channels: Mapping[str, int],
+        embedding_dim: int = 64,
+        num_layers: int = 2,
+        k: int = 10,
+    ) -> None:
+        super().__init__(num_users, num_items, in_channels, embedding_dim)
+        self.user, self.item = (embedding(n, embedding_dim) for n in (num_users, num_items))
+        self.conv = LightConv(num_layers)
+        self.project = ModuleDict({m: Projection(w, embedding_dim) for m, w in in_channels.items()})
+        self.knn = ItemKNNGraph(k)
+
+    @property
+    def graphs(self) -> Sequence[BaseTransform]:
+        """What ``encode`` reads, built on demand and once."""
+        return UserItemGraph(), self.knn
+
+    def encode(self, data: HeteroData) -> Embeddings:
+        """Full tables: users' and items' IDs [n, d], and each modality of the items [I, d]."""
+        ids = torch.cat([self.user.weight, self.item.weight])  # [U + I, d]
+        user, item = self.conv(ids, graph.user_item_graph(data)).tensor_split([self.num_users])
+        rows = {m: self.project[m](graph.item_features(data, m)[0]) for m in self.modalities}
+        content = {m: graph.item_graph(data, m) @ x for m, x in rows.items()}
+        return {"user": {"id": user}, "item": {"id": item, **content}}
+
+    def fuse(self, h: Rows, node_type: str) -> Fused:
+        """The sum of a node's rows, which may be MRdIB's codes: [n, d] each to [n, d]."""
+        del node_type
+        return Fused(torch.stack(list(h.values())).sum(0), {})

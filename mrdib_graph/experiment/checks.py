@@ -1,0 +1,99 @@
+"""What can be refused before any data is read: unknown names, options and values."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from mrdib_graph import backbones, baselines, resolver
+from mrdib_graph.backbones import Backbone
+from mrdib_graph.baselines import Baseline
+from mrdib_graph.config import PLACEMENTS, RunConfig, Settings, settings_name
+from mrdib_graph.errors import ConfigError
+from mrdib_graph.evaluation import EvaluatorConfig
+from mrdib_graph.evaluation.metrics import metric_names
+from mrdib_graph.experiment.objectives import (
+    ARM_KEYS,
+    backbone_class,
+    build_part,
+    check_objective,
+    part_class,
+)
+from mrdib_graph.experiment.options import check_options, fits
+from mrdib_graph.training import TrainerConfig
+from mrdib_graph.training.trainer import resolve_device
+
+_GIVEN = {"modalities", "embedding_dim"}
+_STAND_IN = ["a", "b"]  # two modalities: no option depends on how many there are
+
+
+def check_settings(config: RunConfig, names: Sequence[str]) -> None:
+    """Check every name, option and value of a configuration that does not need the data.
+
+    Args:
+        config: The configuration, composed.
+        names: Its backbones, without closed-form baselines.
+
+    Raises:
+        ConfigError: Something is unknown, with the nearest name, or cannot be.
+    """
+    for objective in config.objective:
+        check_objective(objective)
+    known = [*resolver.choices(backbones, Backbone), *resolver.choices(baselines, Baseline)]
+    known += [settings_name(name) for name in config.backbone]
+    for name in config.settings:
+        if name not in known:
+            raise ConfigError(
+                f"settings: backbone '{name}' is unknown{resolver.suggest(name, known) or '.'} "
+                f"Known: {', '.join(sorted(set(known)))}"
+            )
+    for name in names:
+        settings = config.settings[settings_name(name)]
+        what = f"backbone {settings_name(name)}"
+        given = {"num_users", "num_items", "in_channels", "embedding_dim"}
+        check_options(backbone_class(name), settings.options, what, given)
+        if settings.trainer.seed != TrainerConfig.seed:
+            raise ConfigError(f"{what}: trainer.seed is set by --seeds; leave it out")
+        resolve_device(settings.trainer.device)
+        _check_monitor(settings.trainer.monitor)
+        _check_arms(settings, config.objective)
+
+
+def _check_monitor(monitor: str) -> None:
+    known = metric_names(EvaluatorConfig.metrics, EvaluatorConfig.cutoffs)
+    if monitor not in known:
+        raise ConfigError(
+            f"monitor: '{monitor}' is unknown{resolver.suggest(monitor, known) or '.'} "
+            f"Known: {', '.join(known)}"
+        )
+
+
+def _check_arms(settings: Settings, objectives: Sequence[str]) -> None:
+    for objective, own in settings.objectives.items():
+        check_objective(objective)
+        cls = part_class(objective)
+        what = f"objective {objective}"
+        if cls is not None:
+            check_options(cls, own, what, _GIVEN, ARM_KEYS)
+        for key, value in own.items():
+            if cls is None and key not in ARM_KEYS:
+                near = resolver.suggest(key, list(ARM_KEYS)) or "."
+                raise ConfigError(
+                    f"{what}: option '{key}' is unknown{near} Options: {', '.join(ARM_KEYS)}"
+                )
+            _check_arm_value(what, key, value)
+    for objective in objectives:
+        build_part(settings, objective, _STAND_IN)
+
+
+def _check_arm_value(what: str, key: str, value: Any) -> None:
+    if key == "placement":
+        good, expected = value in PLACEMENTS, " or ".join(PLACEMENTS)
+    elif key == "reg_fused":
+        good, expected = fits(value, float) and value >= 0, "0 or more"
+    elif key == "learning_rate":
+        good, expected = fits(value, float) and value > 0, "more than 0"
+    else:
+        return
+    if not good:
+        raise ConfigError(f"{what}: {key}: got {value!r}, expected {expected}")

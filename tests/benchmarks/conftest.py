@@ -1,0 +1,86 @@
+"""The main job as a user starts it: its entry point, a tiny data set, one finished run."""
+
+import contextlib
+import importlib.util
+import io
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import NamedTuple
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+TINY = [
+    *("--set", "dataset_options.num_users=120", "--set", "dataset_options.num_items=100"),
+    *("--set", "dataset_options.num_interactions=2000", "--embedding-dim", "8"),
+    *("--set", "dataset_options.modalities={image: 16, text: 12}"),
+    *("--epochs", "2", "--batch-size", "512", "--quiet"),
+]
+"""Flags of a run that takes a fraction of a second."""
+
+LIGHT = ["--seeds", "0", "--no-profile", "--no-mlflow", "--baselines", "none"]
+
+
+class Done(NamedTuple):
+    """How a command ended: exit status, standard output and error."""
+
+    status: int
+    out: str
+    err: str
+
+
+Job = Callable[..., Done]
+
+
+def load(name: str) -> ModuleType:
+    """A module of ``benchmarks/`` by its path, as Python loads a script."""
+    spec = importlib.util.spec_from_file_location(f"_{name}", ROOT / "benchmarks" / f"{name}.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="session")
+def main_job() -> ModuleType:
+    """``benchmarks/run.py`` as a module."""
+    return load("run")
+
+
+@pytest.fixture(scope="session")
+def job(main_job: ModuleType) -> Job:
+    """``job(*flags)`` runs the main job in this process."""
+
+    def call(*flags: object) -> Done:
+        out, err = io.StringIO(), io.StringIO()
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            status = main_job.main([str(flag) for flag in flags])
+        return Done(status, out.getvalue(), err.getvalue())
+
+    return call
+
+
+class Finished(NamedTuple):
+    """A finished run with profile and MLflow: how it ended, and its folder."""
+
+    done: Done
+    folder: Path
+
+
+@pytest.fixture(scope="session")
+def finished(job: Job, tmp_path_factory: pytest.TempPathFactory) -> Finished:
+    """Two backbones, three arms, two seeds; the test split is large enough for the profile."""
+    folder = tmp_path_factory.mktemp("finished") / "run"
+    done = job(
+        *TINY,
+        *("--set", "dataset_options.num_users=320", "--set", "dataset_options.num_items=80"),
+        *("--set", "dataset_options.num_interactions=6400"),
+        *("--backbone", "vbpr,lightgcn", "--objective", "bare,mrdib,noise", "--seeds", "0,1"),
+        *("--baselines", "popularity,itemknn", "--out", folder),
+    )
+    assert done.status == 0, done.err
+    return Finished(done, folder)
