@@ -31,6 +31,7 @@ REQUIRED = [
     "safetensors>=0.4",
     "tqdm>=4.66",
     "psutil>=5.9",
+    "threadpoolctl>=3.1",
     "PyYAML>=6",
     "requests>=2.31",
     "filelock>=3.12",

@@ -8,6 +8,7 @@ Every arm gets the same points.  Only validation is printed: test is for the mai
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import sys
 from pathlib import Path
@@ -22,6 +23,7 @@ from mrdib_graph.config import settings_name
 from mrdib_graph.errors import ConfigError, MRdIBError
 from mrdib_graph.evaluation import Evaluator
 from mrdib_graph.experiment import ArmSpec, open_dataset, train_arm
+from mrdib_graph.experiment.checks import check_settings
 from mrdib_graph.tracking import Tracker
 
 MONITOR = "recall@20"
@@ -34,7 +36,7 @@ def parse_grid(text: str) -> tuple[str, list[str]]:
         ConfigError: There is no ``=`` or no value.
     """
     key, equals, values = text.partition("=")
-    if not equals or not values:
+    if not key or not equals or not values:
         raise ConfigError(f"--grid {text}: expected KEY=VALUE,VALUE")
     return key, values.split(",")
 
@@ -46,27 +48,32 @@ def search(argv: list[str]) -> None:
     arguments = parser.parse_args(argv)
     given = arguments.set
     config = main_job.read_config(arguments)
-    data = open_dataset(config)[0]
-    evaluator = Evaluator(data)
-    keys, values = (
-        zip(*map(parse_grid, arguments.grid), strict=True) if arguments.grid else ((), ())
-    )
+    grid = dict(parse_grid(text) for text in arguments.grid)
+    points = [dict(zip(grid, p, strict=True)) for p in itertools.product(*grid.values())]
+    configs = {}
     for backbone, objective in itertools.product(config.backbone, config.objective):
-        rows = []
-        for point in itertools.product(*values):
-            name = settings_name(backbone)
+        for number, point in enumerate(points):  # a wrong key fails before anything is read
             arguments.set = given + [
-                f"settings.{name}.{key.replace('ARM', objective)}={value}"
-                for key, value in zip(keys, point, strict=True)
+                f"settings.{settings_name(backbone)}.{key.replace('ARM', objective)}={value}"
+                for key, value in point.items()
             ]
             here = main_job.read_config(arguments)
+            check_settings(dataclasses.replace(here, objective=[objective]), [backbone])
+            configs[backbone, objective, number] = here
+    data = open_dataset(config)[0]
+    evaluator = Evaluator(data)
+    for backbone, objective in itertools.product(config.backbone, config.objective):
+        rows = []
+        name = settings_name(backbone)
+        for number, point in enumerate(points):
+            here = configs[backbone, objective, number]
             runs = [
                 train_arm(ArmSpec(backbone, objective), seed, here, data, evaluator, Tracker())
                 for seed in config.seeds
             ]
             value = float(np.mean([r.fit.val[MONITOR] for r in runs]))
             epochs = ", ".join(f"{r.fit.best_epoch + 1} of {r.fit.epochs}" for r in runs)
-            rows.append((value, f"{dict(zip(keys, point, strict=True))}", epochs))
+            rows.append((value, f"{point}", epochs))
             print(f"{name} {objective} {rows[-1][1]}: {value:.4f} (epochs {epochs})", flush=True)
         best = max(rows)
         print(f"best of {name} {objective}: {best[1]} with validation {MONITOR} {best[0]:.4f}")

@@ -156,6 +156,8 @@ def resolve(
     for backbone in run.backbone:
         name = settings_name(backbone)
         path = stored_settings(configs, run.dataset, backbone) if configs else None
+        if _complete(file, name):  # a resolved configuration stays what it is
+            path = None
         stored.settings[name] = _read(path) if path else {}
         if path is not None:
             _check(OmegaConf.create({"settings": {name: stored.settings[name]}}), path)
@@ -224,6 +226,12 @@ def _check(content: DictConfig, path: Path) -> None:
         _merge(content)
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from error
+
+
+def _complete(content: DictConfig, name: str) -> bool:
+    """Whether a file sets every key of a backbone's settings, as one that a run wrote does."""
+    own = (content.get("settings") or {}).get(name) or {}
+    return {f.name for f in fields(Settings)} <= set(own)
 
 
 def _drop_arm_value(content: DictConfig, key: str) -> None:

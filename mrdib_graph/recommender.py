@@ -87,8 +87,7 @@ class Recommender(Module):
         step = Step(batch, rows, user, item, nodes.user_of, nodes.item_of)
         terms |= self.backbone.auxiliary_loss(data, step)
         if self.reg_fused:
-            size = batch.user.numel()
-            terms["reg_fused"] = l2_half(user.out, item.out, divisor=size)
+            terms["reg_fused"] = l2_half(user.out, item.out, divisor=batch.user.numel())
         if self.control is not None:
 
             def rank(change: Change) -> Tensor:

@@ -69,6 +69,21 @@ def test_each_part_wins_over_those_before_it(stored: Path, tmp_path: Path) -> No
     assert kept.options == {"user_side": "vector"} and kept.trainer.learning_rate == 5e-3
 
 
+def test_a_resolved_file_stands_alone_however_stored_settings_change(
+    stored: Path, tmp_path: Path
+) -> None:
+    run = configuration.resolve([("backbone", ["vbpr"])], None, stored)
+    file = write(tmp_path / "run.yaml", configuration.dump(run))
+    write(
+        stored / "planted" / "vbpr.yaml",
+        "options: {user_side: vector, reg: 0.3}\nobjectives: {noise: {std: 0.2}}\n",
+    )
+    assert configuration.resolve([], file, stored) == run
+    flagged = configuration.resolve([], file, stored, [("embedding_dim", 16)])
+    assert flagged.settings["vbpr"].options == {"user_side": "vector"}
+    assert flagged.settings["vbpr"].embedding_dim == 16
+
+
 def test_an_assignment_may_choose_the_backbone(stored: Path) -> None:
     run = configuration.resolve([], None, stored, (), [("backbone", ["vbpr"])])
     assert set(run.settings) == {"vbpr"} and run.settings["vbpr"].trainer.patience == 7

@@ -56,7 +56,8 @@ def _prose(page: Path) -> str:
     for block in _blocks(page):
         if not block.info.startswith("{"):
             text = text.replace(block.text, "")
-    return re.sub(r"(?<!\})`[^`\n]+`", "", text)
+    # a role such as {doc}`page` is kept, plain inline code goes
+    return re.sub(r"(\{[\w:]+\}`[^`\n]+`)|`[^`\n]+`", lambda found: found[1] or "", text)
 
 
 def _anchors(page: Path) -> set[str]:

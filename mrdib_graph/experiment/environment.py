@@ -10,17 +10,17 @@ from typing import Any
 
 import torch
 
-import mrdib_graph
-
 _PACKAGES = ("torch", "torch-geometric", "numpy", "scipy", "scikit-learn", "mlflow")
 
 
 def environment(device: torch.device) -> dict[str, Any]:
     """Versions, device, threads and git state, JSON-ready."""
+    from mrdib_graph import __version__
+
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine()
     return {
         "versions": {
-            "mrdib_graph": mrdib_graph.__version__,
+            "mrdib_graph": __version__,
             "python": platform.python_version(),
             **{package: metadata.version(package) for package in _PACKAGES},
         },
@@ -33,7 +33,7 @@ def environment(device: torch.device) -> dict[str, Any]:
 
 def git_state() -> dict[str, Any]:
     """Commit of the checkout that the package runs from and whether it was changed, if any."""
-    folder = Path(mrdib_graph.__file__).parent
+    folder = Path(__file__).parent
 
     def git(*arguments: str) -> str | None:
         try:

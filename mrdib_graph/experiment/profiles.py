@@ -8,6 +8,7 @@ from typing import Any
 
 from torch_geometric.data import HeteroData
 
+from mrdib_graph import graph
 from mrdib_graph.datasets import MultimodalDataset, Planted
 from mrdib_graph.errors import DataError
 from mrdib_graph.experiment import report, telling
@@ -15,6 +16,7 @@ from mrdib_graph.experiment.outputs import Outputs
 from mrdib_graph.information import InformationProfile, ProfileConfig, information_profile
 from mrdib_graph.recommender import Recommender
 from mrdib_graph.tracking import Tracker
+from mrdib_graph.typing import Rows
 
 logger = logging.getLogger(__name__)
 
@@ -80,4 +82,25 @@ def profile_figures(
                     report.MAIN_METRIC,
                 )
             )
+    return names
+
+
+def item_codes(recommender: Recommender, data: HeteroData) -> Rows:
+    """The items' modality codes, on the CPU."""
+    device = next(recommender.parameters()).device
+    codes = recommender.codes(data.to(device))[graph.ITEM]
+    return {m: codes[m].cpu() for m in recommender.modalities}
+
+
+def code_maps(tracker: Tracker, outputs: Outputs, codes: Mapping[str, Rows]) -> list[str]:
+    """For each backbone, its codes bare beside those with the method; the file names."""
+    names = []
+    for label, after in codes.items():
+        backbone, _, objective = label.partition("-")
+        before = codes.get(f"{backbone}-bare")
+        if before is None or objective not in ("mrdib", "paper"):
+            continue
+        file = f"codes-{label}.png"
+        options = {"seed": 0, "titles": (f"{backbone}, bare", f"{backbone}, {objective}")}
+        names.append(telling.draw(tracker, outputs, "code_map", file, before, after, **options))
     return names

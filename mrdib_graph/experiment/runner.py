@@ -21,12 +21,19 @@ from mrdib_graph.experiment.data import open_dataset
 from mrdib_graph.experiment.environment import environment
 from mrdib_graph.experiment.objectives import build_backbone, needs_modalities
 from mrdib_graph.experiment.outputs import Outputs, write_text
-from mrdib_graph.experiment.profiles import profile_arm, profile_figures, truth_of
+from mrdib_graph.experiment.profiles import (
+    code_maps,
+    item_codes,
+    profile_arm,
+    profile_figures,
+    truth_of,
+)
 from mrdib_graph.experiment.results import SCHEMA_VERSION, ArmResult, compare_arms
 from mrdib_graph.information import InformationProfile
 from mrdib_graph.serving import Bundle
 from mrdib_graph.serving.storage import BundleInfo
 from mrdib_graph.tracking import Tracker
+from mrdib_graph.typing import Rows
 
 
 class Experiment:
@@ -75,6 +82,7 @@ class Experiment:
         if not specs and not arms:
             raise ConfigError(f"backbone: none of {', '.join(self.baselines)} fits these data")
         profiles: dict[str, InformationProfile] = {}
+        codes: dict[str, Rows] = {}
         best: TrainedArm | None = None
         for spec in specs:
             arm = ArmResult(settings_name(spec.backbone), spec.objective)
@@ -89,13 +97,14 @@ class Experiment:
                         profile = profile_arm(trained.recommender, data)
                     if profile is not None:
                         profiles[spec.label] = profile
+                        codes[spec.label] = item_codes(trained.recommender, data)
                     telling.trained(self.tracker, outputs, trained, profile)
                 arm.seeds.append(trained.result)
                 if best is None or _validation(trained) > _validation(best):
                     best = trained
             arms.append(arm)
             self.say(report.arm_line(arm))
-        return self._finish(data, info, outputs, arms, profiles, best)
+        return self._finish(data, info, outputs, arms, profiles, codes, best)
 
     def _specs(self, data: HeteroData) -> list[ArmSpec]:
         """The arms to run: those that need modalities only where the backbone has some."""
@@ -132,6 +141,7 @@ class Experiment:
         outputs: Outputs,
         arms: list[ArmResult],
         profiles: dict[str, InformationProfile],
+        codes: dict[str, Rows],
         best: TrainedArm | None,
     ) -> dict[str, Any]:
         comparisons = compare_arms(arms, list(arms[0].mean))
@@ -156,6 +166,7 @@ class Experiment:
                 )
             )
         figures += profile_figures(self.tracker, outputs, profiles, self.dataset)
+        figures += code_maps(self.tracker, outputs, codes)
         truth = truth_of(self.dataset)
         text = "\n\n".join(f"{label}\n{p.table(truth)}" for label, p in profiles.items())
         noise = self._noise(data, arms)

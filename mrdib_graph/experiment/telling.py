@@ -103,11 +103,13 @@ def finish_parent(
     tracker.end_run("finished")
 
 
-def draw(tracker: Tracker, outputs: Outputs, kind: str, name: str, *arguments: Any) -> str:
+def draw(
+    tracker: Tracker, outputs: Outputs, kind: str, name: str, *arguments: Any, **options: Any
+) -> str:
     """Make a figure of :mod:`mrdib_graph.plotting`, keep it and log it; its file name."""
     from mrdib_graph import plotting
 
-    figure = getattr(plotting, kind)(*arguments)
+    figure = getattr(plotting, kind)(*arguments, **options)
     figure.savefig(outputs.figures / name, dpi=120)
     tracker.log_artifact(outputs.figures / name, "figures")  # drawn once: that is what costs
     return name

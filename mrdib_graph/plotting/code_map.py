@@ -24,6 +24,7 @@ def code_map(
     seed: int,
     method: Literal["tsne", "pca"] = "tsne",
     num_points: int = 300,
+    titles: tuple[str, str] = ("before the bottleneck", "after"),
 ) -> Figure:
     """Where the items of each modality lie, before and after the bottleneck.
 
@@ -36,6 +37,7 @@ def code_map(
         seed: Of the sample and of the map.
         method: ``'tsne'``, or ``'pca'`` for the two main directions.
         num_points: Items drawn.
+        titles: Of the two panels.
 
     Raises:
         ConfigError: The modalities differ or are none, rows or widths differ, there are fewer than
@@ -51,9 +53,7 @@ def code_map(
     draw = torch.Generator().manual_seed(seed)
     sample = torch.randperm(sizes.pop(), generator=draw)[:num_points]
     figure, axes = panels(1, 2, 4.2, 4.0)
-    for axis, tables, title in zip(
-        axes, (before, after), ("before the bottleneck", "after"), strict=True
-    ):
+    for axis, tables, title in zip(axes, (before, after), titles, strict=True):
         points = _project(tables, sample, method, seed)
         for position, name in enumerate(before):
             rows = points[position * len(sample) : (position + 1) * len(sample)]

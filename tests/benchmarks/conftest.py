@@ -1,15 +1,19 @@
 """The main job as a user starts it: its entry point, a tiny data set, one finished run."""
 
 import contextlib
+import gc
 import importlib.util
 import io
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import NamedTuple
 
+import numpy as np
 import pytest
+
+from mrdib_graph.experiment import telling
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -46,6 +50,12 @@ def load(name: str) -> ModuleType:
 
 
 @pytest.fixture(scope="session")
+def load_job() -> Callable[[str], ModuleType]:
+    """A module of ``benchmarks/`` by its name."""
+    return load
+
+
+@pytest.fixture(scope="session")
 def main_job() -> ModuleType:
     """``benchmarks/run.py`` as a module."""
     return load("run")
@@ -62,6 +72,58 @@ def job(main_job: ModuleType) -> Job:
         return Done(status, out.getvalue(), err.getvalue())
 
     return call
+
+
+@pytest.fixture(scope="module")
+def quick() -> Iterator[None]:
+    """Leave out what takes most of a tiny run's time and is tested in the finished run: figures.
+
+    And the garbage that statsmodels collects in every call of Holm's rule, 0.3 s each time here.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(gc, "collect", lambda *_: 0)
+        patch.setattr(telling, "draw", lambda *given: given[3])
+        yield
+
+
+@pytest.fixture(scope="session")
+def tiny_flags() -> list[str]:
+    """Flags of a run that takes a fraction of a second; later flags win."""
+    return [*TINY, *LIGHT]
+
+
+@pytest.fixture(scope="session")
+def tiny_job(job: Job) -> Job:
+    """``tiny_job(*flags)``: the main job on a tiny planted set."""
+    return lambda *flags: job(*TINY, *LIGHT, *flags)
+
+
+def write_folder(folder: Path, num_users: int = 30, num_items: int = 24) -> Path:
+    """A data set in a folder: every user has ten items, 8 training, 1 validation, 1 test."""
+    folder.mkdir(parents=True)
+    generator = np.random.default_rng(0)
+    rows = ["userID\titemID\tx_label"]
+    for user in range(num_users):
+        items = [user % num_items, *generator.permutation(num_items)]
+        items = list(dict.fromkeys(int(i) for i in items))[:10]
+        rows += [f"{user}\t{i}\t{max(0, n - 7)}" for n, i in enumerate(items)]
+    (folder / f"{folder.name}.inter").write_text("\n".join(rows) + "\n", encoding="utf-8")
+    for name, width in (("image", 6), ("text", 5), ("audio", 4)):
+        x = generator.standard_normal((num_items, width)).astype(np.float32)
+        np.save(folder / f"{name}_feat.npy", x)
+    return folder
+
+
+@pytest.fixture
+def make_folder() -> Callable[..., Path]:
+    """A folder's path and sizes to a small data set in it."""
+    return write_folder
+
+
+@pytest.fixture
+def data_folder(tmp_path: Path) -> Path:
+    """A small data set of one's own with three modalities: ``shop/shop.inter``."""
+    return write_folder(tmp_path / "shop")
 
 
 class Finished(NamedTuple):

@@ -1,6 +1,6 @@
 import torch
 
-from mrdib_graph.loader import all_nodes, distinct_nodes
+from mrdib_graph.loader import BatchNodes, all_nodes, distinct_nodes
 from mrdib_graph.typing import Triplets
 
 BATCH = Triplets(
@@ -13,6 +13,7 @@ ITEMS = [5, 9, 5, 0, 9, 1, 2, 5, 1, 1, 8, 9]
 
 def test_each_node_once_and_every_place_leads_back() -> None:
     nodes = distinct_nodes(BATCH)
+    assert isinstance(nodes, BatchNodes)
     assert nodes.users.tolist() == [3, 7] and nodes.items.tolist() == sorted(set(ITEMS))
     assert nodes.users[nodes.user_of].tolist() == BATCH.user.tolist()
     assert nodes.items[nodes.item_of].tolist() == ITEMS

@@ -1,0 +1,81 @@
+"""One arm with one seed."""
+
+from pathlib import Path
+
+import torch
+from torch_geometric.data import HeteroData
+
+from mrdib_graph.evaluation import Evaluator
+from mrdib_graph.experiment import ArmSpec, build_recommender, train_arm
+from mrdib_graph.loader import TripletLoader
+from mrdib_graph.tracking import Tracker
+
+
+def test_the_label_names_folders_and_runs() -> None:
+    assert ArmSpec("Light_GCN", "bare").label == "lightgcn-bare"
+    assert ArmSpec("folder/own.py:MyModel", "no-kl").label == "mymodel-no-kl"
+
+
+def train(config, data: HeteroData, objective: str = "bare", seed: int = 0, **more):
+    spec = ArmSpec("vbpr", objective)
+    return train_arm(spec, seed, config, data, Evaluator(data), Tracker(), **more)
+
+
+def test_the_result_is_that_of_the_kept_weights(make_config, data: HeteroData) -> None:
+    arm = train(make_config(), data, "mrdib", 5)
+    again = Evaluator(data)(*arm.recommender.tables(data), "test")
+    assert arm.result.test == arm.fit.test == again.mean
+    assert arm.result.seed == 5 and arm.result.epochs == 2
+    assert arm.result.val == arm.fit.val and arm.result.best_epoch == arm.fit.best_epoch
+    assert torch.equal(arm.result.users, again.users)
+    for name, values in again.per_user.items():
+        assert torch.equal(arm.result.per_user[name], values)
+
+
+def test_the_seed_decides_start_and_training(make_config, data: HeteroData) -> None:
+    one, again, other = (train(make_config(), data, seed=seed).fit.test for seed in (1, 1, 2))
+    assert one == again != other
+
+
+def test_training_as_written_out(make_config, data: HeteroData) -> None:
+    """Adam on the loss, two epochs: the seed makes the start, seed the batches, seed + 1 noise."""
+    config = make_config(trainer={"learning_rate": 0.02})
+    arm = train(config, data, "mrdib", 3)
+    torch.manual_seed(3)
+    recommender = build_recommender("vbpr", data, config.settings["vbpr"], "mrdib")
+    prepared = recommender.backbone.prepare(data)
+    loader = TripletLoader(prepared, 512)
+    loader.generator.manual_seed(3)
+    noise = torch.Generator().manual_seed(4)
+    optimizer = torch.optim.Adam(recommender.parameters(), lr=0.02, fused=True)
+    tables = []
+    for epoch in range(2):
+        recommender.prepare_epoch(prepared, epoch, noise)
+        recommender.train()
+        for batch in loader:
+            optimizer.zero_grad()
+            recommender.total(recommender.loss(prepared, batch, noise)).backward()
+            optimizer.step()
+        tables.append(recommender.tables(prepared))
+    user, item = tables[arm.fit.best_epoch]
+    mine = arm.recommender.tables(data)
+    torch.testing.assert_close(mine[0], user)
+    torch.testing.assert_close(mine[1], item)
+
+
+def test_an_arm_may_have_a_learning_rate_of_its_own(make_config, data: HeteroData) -> None:
+    config = make_config(
+        objectives={"mrdib": {"learning_rate": 0.03}}, trainer={"learning_rate": 0.01}
+    )
+    rates = {
+        o: train(config, data, o).fit.history[0]["train/learning_rate"] for o in ("bare", "mrdib")
+    }
+    assert rates == {"bare": 0.01, "mrdib": 0.03}
+
+
+def test_a_checkpoint_is_written_and_resumed(make_config, data: HeteroData, tmp_path: Path) -> None:
+    path = tmp_path / "arm.ckpt"
+    first = train(make_config(), data, checkpoint=path)
+    assert path.is_file()
+    again = train(make_config(), data, checkpoint=path, resume=True)
+    assert again.fit.test == first.fit.test and again.fit.history == first.fit.history

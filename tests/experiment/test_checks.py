@@ -1,0 +1,69 @@
+"""Names, options and values that are refused before any data is read."""
+
+import pytest
+
+from mrdib_graph.config import Settings
+from mrdib_graph.errors import ConfigError
+from mrdib_graph.experiment import OBJECTIVES
+from mrdib_graph.experiment.checks import check_settings
+
+
+def test_good_settings(make_config) -> None:
+    own = {"mrdib": {"alpha_kl": 0.01, "placement": "auxiliary"}, "noise": {"std": 0.2}}
+    own |= {"bare": {"reg_fused": 0, "learning_rate": 1}}
+    config = make_config("vbpr", objective=list(OBJECTIVES), objectives=own)
+    check_settings(config, config.backbone)
+
+
+def test_settings_of_other_backbones_may_stay(make_config) -> None:
+    """A run's configuration, run again with one of its backbones."""
+    config = make_config("vbpr")
+    config.settings["lattice"] = Settings()
+    config.settings["ease"] = Settings()
+    check_settings(config, ["vbpr"])
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({"objective": ["bare", "mrdbi"]}, "did you mean 'mrdib'"),
+        ({"options": {"usr_side": "vector"}}, "backbone vbpr: option 'usr_side' is unknown"),
+        ({"options": {"reg": "much"}}, "option 'reg' got 'much', expected a number"),
+        ({"options": {"embedding_dim": 4}}, "a place of its own"),
+        ({"trainer": {"monitor": "recall@3"}}, "monitor: 'recall@3' is unknown; did you mean"),
+        ({"trainer": {"device": "cud"}}, "device: 'cud' is not available"),
+        ({"trainer": {"seed": 4}}, "trainer.seed is set by --seeds"),
+        ({"objectives": {"nois": {}}}, "'nois' is unknown; did you mean 'noise'"),
+        ({"objectives": {"mrdib": {"alpha": 1}}}, "objective mrdib: option 'alpha' is unknown"),
+        ({"objectives": {"mrdib": {"modalities": []}}}, "a place of its own"),
+        ({"objectives": {"mrdib": {"alpha_kl": True}}}, "expected a number"),
+        ({"objectives": {"mrdib": {"alpha_kl": -1}}}, "alpha_kl: got -1, expected 0 or more"),
+        ({"objectives": {"mrdib": {"estimator": "min"}}}, "did you mean 'mine'"),
+        ({"objectives": {"mrdib": {"placement": 3}}}, "expected inline or auxiliary"),
+        ({"objectives": {"mrdib": {"reg_fused": -1}}}, "reg_fused: got -1, expected 0 or more"),
+        ({"objectives": {"mrdib": {"learning_rate": 0}}}, "learning_rate: got 0, expected more"),
+        ({"objectives": {"mrdib": {"reg_fused": "a"}}}, "reg_fused: got 'a'"),
+        ({"objectives": {"noise": {"std": "loud"}}}, "objective noise: option 'std' got 'loud'"),
+        ({"objectives": {"bare": {"std": 1}}}, "objective bare: option 'std' is unknown"),
+        ({"objective": ["no-kl"]}, "there is no term to leave out"),
+        ({"objective": ["noise"], "objectives": {"noise": {"std": -1}}}, "std: got -1"),
+    ],
+)
+def test_what_is_refused(make_config, changes: dict, text: str) -> None:
+    config = make_config("vbpr", **changes)
+    with pytest.raises(ConfigError) as error:
+        check_settings(config, config.backbone)
+    assert text in str(error.value)
+
+
+def test_an_arm_that_does_not_run_need_not_be_possible(make_config) -> None:
+    """Its names are checked all the same."""
+    config = make_config("vbpr", objectives={"no-kl": {"alpha_unique": 0.1}})
+    check_settings(config, config.backbone)
+
+
+def test_settings_of_a_backbone_that_there_is_not(make_config) -> None:
+    config = make_config("vbpr")
+    config.settings["vbrp"] = Settings()
+    with pytest.raises(ConfigError, match="settings: backbone 'vbrp' is unknown; did you mean"):
+        check_settings(config, config.backbone)

@@ -1,0 +1,79 @@
+"""The information profile of a trained recommender."""
+
+import logging
+from pathlib import Path
+
+import pytest
+import torch
+
+from mrdib_graph import graph
+from mrdib_graph.config import Settings
+from mrdib_graph.datasets import MMRecFolder, Planted
+from mrdib_graph.experiment import Outputs, build_recommender, profiles
+from mrdib_graph.tracking import Tracker
+
+ENOUGH = Planted(
+    **{"num_users": 320, "num_items": 80, "num_interactions": 6400},
+    modalities={"image": 16, "text": 12, "audio": 12},
+)
+
+
+@pytest.fixture(scope="module")
+def profile():
+    torch.manual_seed(0)
+    recommender = build_recommender("vbpr", ENOUGH[0], Settings(embedding_dim=8), "mrdib")
+    return profiles.profile_arm(recommender, ENOUGH[0])
+
+
+def test_every_modality_and_pair_on_the_test_split(profile) -> None:
+    assert [m.name for m in profile.modalities] == ["image", "text", "audio"]
+    assert [p.pair for p in profile.pairs] == [
+        *(("image", "text"), ("image", "audio"), ("text", "audio")),
+    ]
+    assert profile.split == "test"
+    assert profile.num_interactions == graph.interactions(ENOUGH[0], "test").size(1)
+    assert profile.fused is not None and {k.name for k in profile.knock_out} >= {"image", "id"}
+
+
+def test_one_modality_has_no_pair() -> None:
+    data = Planted(
+        **{"num_users": 320, "num_items": 80, "num_interactions": 6400, "synergy": 0.0},
+        modalities={"image": 16, "text": 12},
+    )[0]
+    del data["text"], data[graph.describes("text")]
+    recommender = build_recommender("vbpr", data, Settings(embedding_dim=8), "bare")
+    found = profiles.profile_arm(recommender, data)
+    assert found is not None and [m.name for m in found.modalities] == ["image"]
+    assert found.pairs == ()
+
+
+def test_no_modality_no_profile() -> None:
+    recommender = build_recommender("lightgcn", ENOUGH[0], Settings(embedding_dim=8), "bare")
+    assert profiles.profile_arm(recommender, ENOUGH[0]) is None
+
+
+def test_too_few_interactions_are_said(planted: Planted, caplog: pytest.LogCaptureFixture) -> None:
+    recommender = build_recommender("vbpr", planted[0], Settings(embedding_dim=8), "bare")
+    with caplog.at_level(logging.WARNING):
+        assert profiles.profile_arm(recommender, planted[0]) is None
+    assert "information profile left out: " in caplog.text and "500" in caplog.text
+
+
+def test_who_knows_the_truth(tmp_path: Path) -> None:
+    assert profiles.truth_of(ENOUGH) is ENOUGH
+    assert profiles.truth_of(MMRecFolder(tmp_path / "shop")) is None
+
+
+@pytest.mark.parametrize("dataset", [ENOUGH, MMRecFolder("shop")], ids=["truth", "no truth"])
+def test_figures(dataset, profile, tmp_path: Path) -> None:
+    outputs = Outputs(tmp_path / "run")
+    outputs.create()
+    names = profiles.profile_figures(Tracker(), outputs, {"vbpr-mrdib": profile}, dataset)
+    assert names == [
+        "information-vbpr-mrdib.png",
+        "information-pairs-vbpr-mrdib.png",
+        "knock-out-vbpr-mrdib.png",
+    ]
+    assert sorted(names) == sorted(p.name for p in outputs.figures.iterdir())
+    assert all((outputs.figures / n).read_bytes().startswith(b"\x89PNG") for n in names)
+    assert profiles.profile_figures(Tracker(), outputs, {}, dataset) == []

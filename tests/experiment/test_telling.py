@@ -1,0 +1,141 @@
+"""What a tracker is told."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from mrdib_graph import graph
+from mrdib_graph.evaluation import Evaluator
+from mrdib_graph.experiment import (
+    ArmComparison,
+    ArmResult,
+    ArmSpec,
+    Outputs,
+    SeedResult,
+    telling,
+    train_arm,
+)
+from mrdib_graph.serving import Bundle
+from mrdib_graph.tracking import Tracker
+
+INFO = {
+    **{"name": "planted", "digest": "ab" * 32, "source": "generated", "counts": {"users": 3}},
+    **{"split_rule": "random", "feature_scaling": "none"},
+}
+
+
+@pytest.fixture
+def outputs(tmp_path: Path) -> Outputs:
+    made = Outputs(tmp_path / "run")
+    made.create()
+    for path in (made.config, made.results, made.report):
+        path.write_text("text")
+    return made
+
+
+def test_the_parent_holds_the_configuration(make_config, notes) -> None:
+    config = make_config("vbpr", seeds=[4])
+    telling.start_parent(notes, "my run", config, INFO)
+    [((name,), named)] = notes.of("start_run")
+    assert name == "my run" and named["params"]["seeds"] == [4]
+    assert named["params"]["settings"]["vbpr"]["embedding_dim"] == 8
+    assert named["tags"]["dataset_digest"] == "ab" * 32
+    assert set(named["tags"]) == {"dataset", "dataset_digest", "library_version", "commit"}
+    assert notes.of("log_dataset") == [(("planted", "ab" * 32, "generated", {"users": 3}), {})]
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [(None, "finished"), (ValueError, "failed"), (KeyboardInterrupt, "killed")],
+)
+def test_a_childs_status_says_how_it_ended(error, status: str, make_config, notes) -> None:
+    config = make_config("own.py:My_Model")
+    child = telling.child(notes, ArmSpec("own.py:My_Model", "noise"), 3, config, INFO)
+    if error is None:
+        with child:
+            pass
+    else:
+        with pytest.raises(error), child:
+            raise error
+    [((name,), named)] = notes.of("start_run")
+    assert name == "mymodel-noise-seed3"
+    assert named["params"]["backbone"] == "own.py:My_Model"
+    assert (named["params"]["objective"], named["params"]["seed"]) == ("noise", 3)
+    tags = named["tags"]
+    assert (tags["backbone"], tags["arm"], tags["seed"]) == ("mymodel", "noise", "3")
+    assert notes.names() == ["start_run", "log_dataset", "end_run"]
+    assert notes.of("end_run") == [((status,), {})]
+
+
+def test_final_values_of_an_arm(make_config, data, outputs: Outputs, notes) -> None:
+    spec = ArmSpec("vbpr", "bare")
+    arm = train_arm(spec, 2, make_config("vbpr"), data, Evaluator(data), Tracker())
+    telling.trained(notes, outputs, arm, None)
+    [((values,), named)] = notes.of("log_metrics")
+    assert not named  # values of the whole run, not of an epoch
+    assert values["test/recall@20"] == arm.fit.test["recall@20"]
+    assert values["best/ndcg@5"] == arm.fit.val["ndcg@5"]
+    assert values["best_epoch"] == arm.fit.best_epoch
+    assert {"seconds_per_epoch", "peak_memory_mb"} <= set(values)
+    [(given, _)] = notes.of("log_artifact")
+    assert given == (outputs.figures / "curves-vbpr-bare-seed2.png", "figures")
+    assert given[0].read_bytes().startswith(b"\x89PNG")
+
+
+def arm_result(objective: str, value: float) -> ArmResult:
+    metrics = {"recall@20": value, "ndcg@20": value / 2}
+    seed = SeedResult(0, 0, 1, 1.0, 1.0, metrics, metrics, torch.arange(3), {})
+    return ArmResult("vbpr", objective, [seed])
+
+
+def comparison(objective: str, baseline: str, metric: str, gain: float) -> ArmComparison:
+    return ArmComparison("vbpr", baseline, objective, metric, gain, 0.1, 0.1, None, (-1.0, 9.0))
+
+
+def test_the_end_of_the_parent(outputs: Outputs, data, notes) -> None:
+    arms = [arm_result("bare", 0.2), arm_result("mrdib", 0.25)]
+    comparisons = [
+        comparison("mrdib", "bare", "recall@20", 25.0),
+        comparison("mrdib", "bare", "ndcg@20", 99.0),
+        comparison("mrdib", "noise", "recall@20", 5.0),
+    ]
+    train = graph.interactions(data, "train")
+    names = [f"item {i}" for i in range(100)]
+    tables = torch.randn(120, 4), torch.randn(100, 4)
+    bundle = Bundle.from_tables(*tables, train, item_names=names)
+    telling.finish_parent(notes, outputs, arms, comparisons, "# Report", bundle)
+    assert notes.of("log_metrics")[0][0][0] == {
+        "vbpr-bare/test/recall@20": 0.2,
+        "vbpr-mrdib/test/recall@20": 0.25,
+        "vbpr-mrdib/gain_percent": 25.0,
+    }
+    assert notes.of("set_description") == [(("# Report",), {})]
+    frames = {given[1]: given[0] for given, _ in notes.of("log_table")}
+    assert list(frames) == ["tables/arms.json", "tables/examples.json"]
+    assert frames["tables/arms.json"].to_dict("list") == {
+        **{"backbone": ["vbpr", "vbpr"], "arm": ["bare", "mrdib"]},
+        **{"recall@20": [0.2, 0.25], "ndcg@20": [0.1, 0.125]},
+    }
+    examples = frames["tables/examples.json"]
+    first = bundle.recommend("0", 5)
+    assert examples["item"].tolist()[:5] == [r.item for r in first]
+    assert examples["name"].tolist()[:5] == [f"item {r.item}" for r in first]
+    assert examples["user"].nunique() == 20 and len(examples) == 100
+    assert notes.of("log_model") == [((outputs.bundle,), {"users": ["0", "1", "2"]})]
+    logged = [given[0].name for given, _ in notes.of("log_artifact")]
+    assert logged == ["config.yaml", "results.json", "report.md"]
+    assert notes.calls[-1][:2] == ("end_run", ("finished",))
+
+
+def test_without_a_recommender_there_is_no_model(outputs: Outputs, notes) -> None:
+    telling.finish_parent(notes, outputs, [arm_result("closed-form", 0.3)], [], "# Report", None)
+    assert not notes.of("log_model") and len(notes.of("log_table")) == 1
+
+
+def test_a_figure_is_kept_and_logged(outputs: Outputs, notes) -> None:
+    history = [{"train/loss": 1.0, "val/recall@20": 0.1}, {"train/loss": 0.5, "val/recall@20": 0.2}]
+    assert telling.draw(notes, outputs, "curves", "a.png", history, 1) == "a.png"
+    path = outputs.figures / "a.png"
+    assert path.read_bytes().startswith(b"\x89PNG")
+    assert notes.of("log_artifact") == [((path, "figures"), {})]
