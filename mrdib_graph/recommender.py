@@ -241,12 +241,11 @@ class Recommender(Module):
         """
         assert self.mrdib is not None
         item = self.mrdib.decoders[m](code)[nodes.item_of]
-        user = {**user, m: self.backbone.modality_user(m, user)}
-        user = {name: x[place.user_of] for name, x in user.items()}
+        mine = self.backbone.modality_user(m, user)[place.user_of]
         size = nodes.user_of.numel()
         positive, negative = item[:size], item[size:].view(size, -1, item.size(1))
-        pos_score = self.backbone.modality_score(m, user, {m: positive})
-        neg_score = self.backbone.modality_score(m, user, {m: negative})
+        pos_score = self.backbone.modality_score(m, mine, positive)
+        neg_score = self.backbone.modality_score(m, mine, negative)
         if m in masks:
             present = masks[m][nodes.item_of]
             present = present[:size] & present[size:].view(size, -1).all(1)

@@ -138,15 +138,19 @@ class Backbone(Module, ABC):
         """The user rows that score a modality alone: the user's code, else the fused row."""
         return user[modality] if modality in user else self.fuse(user, graph.USER).out
 
-    def modality_score(self, modality: str, user: Rows, item: Rows) -> Tensor:
+    def modality_score(self, modality: str, user: Tensor, item: Tensor) -> Tensor:
         """Score of one modality's code alone, :math:`s_m(u, i)`: an inner product.
 
-        Shapes:
-            rows of users ``[n, d]`` and of items ``[n, d]`` or ``[n, k, d]``, aligned -> ``[n]`` or
-            ``[n, k]``.
+        Args:
+            modality: Its name.
+            user: Rows of :meth:`modality_user`, ``[n, d]``.
+            item: The items' codes, ``[n, d]`` or ``[n, k, d]``, aligned.
+
+        Returns:
+            Scores ``[n]`` or ``[n, k]``.
         """
-        mine, code = self.modality_user(modality, user), item[modality]
-        return ((mine.unsqueeze(1) if code.dim() == 3 else mine) * code).sum(-1)
+        del modality
+        return ((user.unsqueeze(1) if item.dim() == 3 else user) * item).sum(-1)
 
     def prepare_epoch(self, data: HeteroData, generator: torch.Generator) -> None:
         """Called before each epoch: prune edges, mark a learned graph for rebuilding."""

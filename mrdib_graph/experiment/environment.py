@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import platform
 import subprocess
 from importlib import metadata
@@ -31,8 +32,12 @@ def environment(device: torch.device) -> dict[str, Any]:
     }
 
 
+@functools.cache
 def git_state() -> dict[str, Any]:
-    """Commit of the checkout that the package runs from and whether it was changed, if any."""
+    """Commit of the checkout that the package runs from and whether it was changed, if any.
+
+    Asked once a process: a commit made during a run is not what runs.
+    """
     folder = Path(__file__).parent
 
     def git(*arguments: str) -> str | None:

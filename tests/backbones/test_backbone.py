@@ -65,11 +65,11 @@ def test_score_of_a_modality_is_an_inner_product() -> None:
     def draw(*shape: int) -> Tensor:
         return torch.randn(*shape, generator=generator)
 
-    user, one, several = {"image": draw(5, 2)}, draw(5, 2), draw(5, 3, 2)
-    score = made().modality_score("image", user, {"image": one})
-    torch.testing.assert_close(score, (user["image"] * one).sum(1))
-    score = made().modality_score("image", user, {"image": several})
-    torch.testing.assert_close(score, (user["image"].unsqueeze(1) * several).sum(2))
+    user, one, several = draw(5, 2), draw(5, 2), draw(5, 3, 2)
+    score = made().modality_score("image", user, one)
+    torch.testing.assert_close(score, (user * one).sum(1))
+    score = made().modality_score("image", user, several)
+    torch.testing.assert_close(score, (user.unsqueeze(1) * several).sum(2))
 
 
 def test_prepare_aligns_the_features_of_a_copy() -> None:

@@ -82,7 +82,7 @@ def quick() -> Iterator[None]:
     """
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(gc, "collect", lambda *_: 0)
-        patch.setattr(telling, "draw", lambda *given: given[3])
+        patch.setattr(telling, "draw", lambda *given, **_: given[3])
         yield
 
 

@@ -66,7 +66,8 @@ def test_a_point_is_a_run_with_that_setting(
     grid: ModuleType, main_job: ModuleType, tiny_flags: list[str]
 ) -> None:
     flags = [*tiny_flags, "--backbone", "vbpr", "--set", "settings.vbpr.options.reg=0.01"]
-    out = search(grid, *flags, "--objective", "noise", "--grid", "objectives.ARM.std=0.0,2.0")
+    flags += ["--learning-rate", "0.05"]
+    out = search(grid, *flags, "--objective", "noise", "--grid", "objectives.ARM.std=0.0,50.0")
     [(_, _, _, value, _), (_, _, _, noisy, _)] = re.findall(
         r"^(vbpr) (noise) (\{.*\}): (0\.\d{4}) \(epochs (.*)\)$", out, re.MULTILINE
     )

@@ -5,7 +5,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from mrdib_graph import config as configuration
@@ -128,72 +127,6 @@ def test_a_value_that_the_backbone_refuses(tiny_job) -> None:
     assert not Path("new").exists()
 
 
-def damage_missing(folder: Path) -> None:
-    for file in folder.iterdir():
-        file.unlink()
-    folder.rmdir()
-
-
-def damage_no_interactions(folder: Path) -> None:
-    (folder / "shop.inter").unlink()
-
-
-def damage_text_ids(folder: Path) -> None:
-    (folder / "shop.inter").write_text("userID\titemID\tx_label\n0\tabc\t0\n")
-
-
-def damage_columns(folder: Path) -> None:
-    (folder / "shop.inter").write_text("user,item\n0,1\n")
-
-
-def damage_nan(folder: Path) -> None:
-    x = np.load(folder / "text_feat.npy")
-    x[3, 2] = np.nan
-    np.save(folder / "text_feat.npy", x)
-
-
-def damage_rows(folder: Path) -> None:
-    np.save(folder / "text_feat.npy", np.load(folder / "text_feat.npy")[:-1])
-
-
-def damage_pickle(folder: Path) -> None:
-    np.save(folder / "text_feat.npy", np.array([{"a": 1}], dtype=object), allow_pickle=True)
-
-
-def damage_truncated(folder: Path) -> None:
-    path = folder / "text_feat.npy"
-    path.write_bytes(path.read_bytes()[:-20])
-
-
-BAD_DATA = {
-    damage_missing: "there is no such folder",
-    damage_no_interactions: "shop.inter",
-    damage_text_ids: "shop.inter",
-    damage_columns: "shop.inter",
-    damage_nan: "text_feat.npy",
-    damage_rows: "text_feat.npy",
-    damage_pickle: "text_feat.npy",
-    damage_truncated: "text_feat.npy",
-}
-
-
-@pytest.mark.parametrize("damage", BAD_DATA, ids=lambda f: f.__name__.removeprefix("damage_"))
-def test_bad_data_end_with_3_and_leave_nothing(damage, job, data_folder: Path) -> None:
-    flags = (*VBPR, "--dataset", data_folder, "--seeds", "0", "--epochs", "1", "--quiet")
-    flags += ("--no-profile", "--baselines", "none", "--out", "new")
-    damage(data_folder)
-    done = job(*flags)  # with MLflow: nothing of it may stay either
-    assert (done.status, done.out) == (3, "")
-    assert str(data_folder) in done.err and BAD_DATA[damage] in done.err
-    assert 1 <= done.err.count("\n") <= 2 and "Traceback" not in done.err
-    assert not list(Path().iterdir())
-
-
-def test_a_modality_that_is_not_there(job, data_folder: Path) -> None:
-    done = job(*VBPR, "--dataset", data_folder, "--modalities", "text,vidoe", "--no-mlflow")
-    assert done.status == 3 and "vidoe" in done.err and "audio" in done.err
-
-
 @pytest.mark.parametrize("debug", [False, True])
 def test_anything_else_ends_with_1(tiny_job, monkeypatch: pytest.MonkeyPatch, debug: bool) -> None:
     def fail(*arguments: object, **keywords: object) -> None:
@@ -264,7 +197,8 @@ def test_print_config_shows_what_would_run_and_starts_nothing(job, tiny_flags, n
     assert configuration.dump(run) == done.out
     assert {s.trainer.learning_rate for s in run.settings.values()} == {1e-3}
     assert set(run.settings) == {"vbpr", "lattice"}
-    assert run.settings["vbpr"].options == {"user_side": "vector"}  # the stored settings
+    stored = configuration.resolve([("backbone", ["vbpr"])], None, RUN.parent / "configs")
+    assert run.settings["vbpr"].options == stored.settings["vbpr"].options != {}
     assert [p.name for p in Path().iterdir()] == ["printed.yaml"]
 
 
@@ -277,7 +211,8 @@ def test_flags_win_over_the_file_and_set_over_flags(job, no_reading) -> None:
     Path("printed.yaml").write_text(done.out)
     trainer = configuration.resolve([], Path("printed.yaml")).settings["vbpr"].trainer
     assert (trainer.epochs, trainer.batch_size, trainer.patience) == (3, 16, 9)
-    assert trainer.learning_rate == 5e-3  # the stored settings
+    stored = configuration.resolve([("backbone", ["vbpr"])], None, RUN.parent / "configs")
+    assert trainer.learning_rate == stored.settings["vbpr"].trainer.learning_rate != 1e-3
 
 
 def test_every_backbone_by_all(job, no_reading) -> None:
@@ -299,11 +234,3 @@ def test_as_a_program() -> None:
     done = process("--sedes", "1")
     assert done.returncode == 2 and not done.stdout
     assert done.stderr == "error: unknown flag --sedes; did you mean '--seeds'? See --help\n"
-
-
-def test_bad_data_as_a_program(data_folder: Path) -> None:
-    damage_nan(data_folder)
-    done = process(*VBPR, "--dataset", data_folder, "--no-mlflow", "--out", "new")
-    assert done.returncode == 3 and not done.stdout
-    assert 1 <= done.stderr.count("\n") <= 2 and "text_feat.npy" in done.stderr
-    assert not Path("new").exists()

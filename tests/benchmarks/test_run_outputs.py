@@ -250,6 +250,7 @@ def test_the_figures(finished) -> None:
     for o in ("bare", "mrdib", "noise"):
         expected |= {f"information-vbpr-{o}.png", f"knock-out-vbpr-{o}.png"}
         expected |= {f"information-pairs-vbpr-{o}.png"}
+    expected |= {"codes-vbpr-mrdib.png"}  # beside those of bare
     assert set(figures) == expected
 
 

@@ -6,7 +6,7 @@ import torch
 from torch_geometric.data import HeteroData
 
 from mrdib_graph.evaluation import Evaluator
-from mrdib_graph.experiment import ArmSpec, build_recommender, train_arm
+from mrdib_graph.experiment import ArmSpec, TrainedArm, build_recommender, train_arm
 from mrdib_graph.loader import TripletLoader
 from mrdib_graph.tracking import Tracker
 
@@ -16,7 +16,7 @@ def test_the_label_names_folders_and_runs() -> None:
     assert ArmSpec("folder/own.py:MyModel", "no-kl").label == "mymodel-no-kl"
 
 
-def train(config, data: HeteroData, objective: str = "bare", seed: int = 0, **more):
+def train(config, data: HeteroData, objective: str = "bare", seed: int = 0, **more) -> TrainedArm:
     spec = ArmSpec("vbpr", objective)
     return train_arm(spec, seed, config, data, Evaluator(data), Tracker(), **more)
 

@@ -3,6 +3,7 @@
 import json
 import platform
 import subprocess
+from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 
@@ -13,6 +14,14 @@ import mrdib_graph
 from mrdib_graph.experiment import environment as module
 
 ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(autouse=True)
+def ask_again() -> Iterator[None]:
+    """What the git state is, is kept for the whole process."""
+    module.git_state.cache_clear()
+    yield
+    module.git_state.cache_clear()
 
 
 def test_versions_device_and_threads() -> None:
@@ -57,5 +66,7 @@ def test_a_changed_checkout_is_dirty(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(subprocess, "run", run)
     status = " M file.py\n"
     assert module.git_state() == {"commit": "ab12", "dirty": True}
+    assert module.git_state() is module.git_state()  # asked once
+    module.git_state.cache_clear()
     status = ""
     assert module.git_state() == {"commit": "ab12", "dirty": False}

@@ -64,6 +64,29 @@ def test_who_knows_the_truth(tmp_path: Path) -> None:
     assert profiles.truth_of(MMRecFolder(tmp_path / "shop")) is None
 
 
+def test_the_items_codes() -> None:
+    torch.manual_seed(0)
+    recommender = build_recommender("vbpr", ENOUGH[0], Settings(embedding_dim=8), "mrdib")
+    found = profiles.item_codes(recommender, ENOUGH[0])
+    assert list(found) == ["image", "text", "audio"]
+    expected = recommender.codes(ENOUGH[0])["item"]
+    for modality, code in found.items():
+        assert code.shape == (80, 8) and torch.equal(code, expected[modality])
+    bare = build_recommender("lightgcn", ENOUGH[0], Settings(embedding_dim=8), "bare")
+    assert profiles.item_codes(bare, ENOUGH[0]) == {}
+
+
+def test_maps_of_the_codes_bare_and_with_the_method(tmp_path: Path, notes) -> None:
+    outputs = Outputs(tmp_path / "run")
+    outputs.create()
+    rows = {"image": torch.randn(20, 4), "text": torch.randn(20, 4)}
+    labels = ("vbpr-bare", "vbpr-mrdib", "vbpr-noise", "vbpr-paper", "lattice-mrdib")
+    names = profiles.code_maps(notes, outputs, dict.fromkeys(labels, rows))
+    assert names == ["codes-vbpr-mrdib.png", "codes-vbpr-paper.png"]  # lattice ran without bare
+    assert sorted(p.name for p in outputs.figures.iterdir()) == names
+    assert [given[0].name for given, _ in notes.of("log_artifact")] == names
+
+
 @pytest.mark.parametrize("dataset", [ENOUGH, MMRecFolder("shop")], ids=["truth", "no truth"])
 def test_figures(dataset, profile, tmp_path: Path) -> None:
     outputs = Outputs(tmp_path / "run")

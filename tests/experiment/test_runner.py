@@ -19,7 +19,7 @@ from mrdib_graph.tracking import Tracker
 def quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """No figures, and no garbage collection in every call of Holm's rule."""
     monkeypatch.setattr(gc, "collect", lambda *_: 0)
-    monkeypatch.setattr(telling, "draw", lambda *given: given[3])
+    monkeypatch.setattr(telling, "draw", lambda *given, **_: given[3])
     yield
 
 
