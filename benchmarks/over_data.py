@@ -27,6 +27,7 @@ from mrdib_graph.config import RunConfig, settings_name
 from mrdib_graph.errors import MRdIBError
 from mrdib_graph.evaluation import Evaluator, holm, seed_test
 from mrdib_graph.experiment import ArmSpec, open_dataset, train_arm
+from mrdib_graph.experiment.checks import check_settings
 from mrdib_graph.experiment.closed_form import run_baseline
 from mrdib_graph.experiment.objectives import backbone_class, needs_modalities
 from mrdib_graph.experiment.report import MAIN_METRIC, p_text
@@ -101,6 +102,7 @@ def main(argv: list[str]) -> None:
     arguments = parser.parse_args(argv)
     out, arguments.out = arguments.out, None
     config = main_job.read_config(arguments)
+    check_settings(config, config.backbone)
     seeds = [int(seed) for seed in arguments.data_seeds.split(",")]
     results = [run_seed(config, seed) for seed in seeds]
     print("\n" + summary(results))

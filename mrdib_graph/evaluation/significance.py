@@ -110,7 +110,9 @@ def _bootstrap_means(values: np.ndarray, seed: int) -> np.ndarray:
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Holm's adjusted p values over a family of comparisons, in the same order.
+    r"""Holm's adjusted p values over a family of comparisons, in the same order.
+
+    .. math:: \tilde p_{(i)} = \max_{j \le i} \min\big((m - j + 1)\, p_{(j)}, 1\big)
 
     Source: Holm, A simple sequentially rejective multiple test procedure, 1979.
 
@@ -121,9 +123,12 @@ def holm(p_values: Sequence[float]) -> list[float]:
         raise ConfigError(f"p_values: got {list(p_values)}, expected numbers from 0 to 1")
     if not p_values:
         return []
-    from statsmodels.stats.multitest import multipletests
-
-    return [float(p) for p in multipletests(list(p_values), method="holm")[1]]
+    p = np.asarray(p_values, dtype=float)
+    order = np.argsort(p)
+    stepped = np.maximum.accumulate(p[order] * np.arange(p.size, 0, -1))
+    adjusted = np.empty_like(p)
+    adjusted[order] = np.minimum(stepped, 1.0)
+    return [float(value) for value in adjusted]
 
 
 def seed_test(baseline: Tensor | Sequence[float], treatment: Tensor | Sequence[float]) -> float:

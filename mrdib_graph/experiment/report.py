@@ -45,8 +45,8 @@ def _mean_sd(arm: ArmResult, metric: str) -> str:
 
 
 def _gain(comparison: ArmComparison | None) -> list[str]:
-    if comparison is None:
-        return ["", "", ""]
+    if comparison is None or comparison.gain_percent != comparison.gain_percent:
+        return ["", "", ""]  # NaN: a gain over nothing
     return [
         f"{comparison.gain_percent:+.1f}",
         p_text(comparison.p_holm),

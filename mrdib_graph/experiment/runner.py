@@ -13,7 +13,7 @@ from mrdib_graph import config as configuration
 from mrdib_graph import graph
 from mrdib_graph.config import RunConfig, settings_name
 from mrdib_graph.errors import ConfigError
-from mrdib_graph.evaluation import Evaluator, noise_floor
+from mrdib_graph.evaluation import Evaluator, by_slice, noise_floor
 from mrdib_graph.experiment import closed_form, report, telling
 from mrdib_graph.experiment.arm import ArmSpec, TrainedArm, train_arm
 from mrdib_graph.experiment.checks import check_settings
@@ -28,7 +28,7 @@ from mrdib_graph.experiment.profiles import (
     profile_figures,
     truth_of,
 )
-from mrdib_graph.experiment.results import SCHEMA_VERSION, ArmResult, compare_arms
+from mrdib_graph.experiment.results import SCHEMA_VERSION, ArmResult, SeedResult, compare_arms
 from mrdib_graph.information import InformationProfile
 from mrdib_graph.serving import Bundle
 from mrdib_graph.serving.storage import BundleInfo
@@ -83,6 +83,7 @@ class Experiment:
             raise ConfigError(f"backbone: none of {', '.join(self.baselines)} fits these data")
         profiles: dict[str, InformationProfile] = {}
         codes: dict[str, Rows] = {}
+        bare: dict[tuple[str, int], SeedResult] = {}
         best: TrainedArm | None = None
         for spec in specs:
             arm = ArmResult(settings_name(spec.backbone), spec.objective)
@@ -98,8 +99,12 @@ class Experiment:
                     if profile is not None:
                         profiles[spec.label] = profile
                         codes[spec.label] = item_codes(trained.recommender, data)
-                    telling.trained(self.tracker, outputs, trained, profile)
+                    slices = by_slice(trained.fit.test_result, data)
+                    base = bare.get((spec.backbone, seed))
+                    telling.trained(self.tracker, outputs, trained, base, slices, profile)
                 arm.seeds.append(trained.result)
+                if spec.objective == "bare":
+                    bare[spec.backbone, seed] = trained.result
                 if best is None or _validation(trained) > _validation(best):
                     best = trained
             arms.append(arm)

@@ -9,11 +9,12 @@ from typing import Any
 
 from mrdib_graph import config as configuration
 from mrdib_graph.config import RunConfig, settings_name
+from mrdib_graph.evaluation import MetricResult
 from mrdib_graph.experiment import report
 from mrdib_graph.experiment.arm import ArmSpec, TrainedArm
 from mrdib_graph.experiment.environment import git_state
 from mrdib_graph.experiment.outputs import Outputs
-from mrdib_graph.experiment.results import ArmComparison, ArmResult
+from mrdib_graph.experiment.results import ArmComparison, ArmResult, SeedResult
 from mrdib_graph.information import InformationProfile
 from mrdib_graph.serving import Bundle
 from mrdib_graph.tracking import Tracker
@@ -55,9 +56,16 @@ def child(
 
 
 def trained(
-    tracker: Tracker, outputs: Outputs, arm: TrainedArm, profile: InformationProfile | None
+    tracker: Tracker,
+    outputs: Outputs,
+    arm: TrainedArm,
+    bare: SeedResult | None,
+    slices: Mapping[str, MetricResult],
+    profile: InformationProfile | None,
 ) -> None:
-    """Final values and curves of one arm and seed."""
+    """Final values, slices and curves of one arm and seed, beside bare with the same seed."""
+    import pandas as pd
+
     fit = arm.fit
     values = {f"test/{name}": value for name, value in fit.test.items()}
     values |= {f"best/{name}": value for name, value in fit.val.items()}
@@ -66,9 +74,16 @@ def trained(
         "seconds_per_epoch": fit.seconds_per_epoch,
         "peak_memory_mb": fit.peak_memory_mb,
     }
+    if bare is not None:
+        values |= _against_bare(arm.result, bare)
     if profile is not None:
         values |= profile.metrics()
     tracker.log_metrics(values)
+    rows = [
+        {"slice": name, "users": result.users.numel(), **result.mean}
+        for name, result in slices.items()
+    ]
+    tracker.log_table(pd.DataFrame(rows), "tables/slices.json")
     name = f"curves-{arm.spec.label}-seed{arm.result.seed}.png"
     draw(tracker, outputs, "curves", name, fit.history, fit.best_epoch)
 
@@ -113,6 +128,16 @@ def draw(
     figure.savefig(outputs.figures / name, dpi=120)
     tracker.log_artifact(outputs.figures / name, "figures")  # drawn once: that is what costs
     return name
+
+
+def _against_bare(mine: SeedResult, bare: SeedResult) -> dict[str, float]:
+    """Gain of the main metric and more time per epoch, in percent, where bare has any."""
+    metric = report.MAIN_METRIC
+    pairs = {
+        "gain_percent": (mine.test[metric], bare.test[metric]),
+        "overhead_percent": (mine.seconds_per_epoch, bare.seconds_per_epoch),
+    }
+    return {name: 100 * (value / base - 1) for name, (value, base) in pairs.items() if base > 0}
 
 
 def _examples(bundle: Bundle) -> Any:

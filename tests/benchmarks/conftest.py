@@ -1,7 +1,6 @@
 """The main job as a user starts it: its entry point, a tiny data set, one finished run."""
 
 import contextlib
-import gc
 import importlib.util
 import io
 import sys
@@ -76,12 +75,8 @@ def job(main_job: ModuleType) -> Job:
 
 @pytest.fixture(scope="module")
 def quick() -> Iterator[None]:
-    """Leave out what takes most of a tiny run's time and is tested in the finished run: figures.
-
-    And the garbage that statsmodels collects in every call of Holm's rule, 0.3 s each time here.
-    """
+    """Leave out what takes most of a tiny run's time and is tested in the finished run: figures."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(gc, "collect", lambda *_: 0)
         patch.setattr(telling, "draw", lambda *given, **_: given[3])
         yield
 
@@ -141,8 +136,8 @@ def finished(job: Job, tmp_path_factory: pytest.TempPathFactory) -> Finished:
         *TINY,
         *("--set", "dataset_options.num_users=320", "--set", "dataset_options.num_items=80"),
         *("--set", "dataset_options.num_interactions=6400"),
-        *("--backbone", "vbpr,lightgcn", "--objective", "bare,mrdib,noise", "--seeds", "0,1"),
-        *("--baselines", "popularity,itemknn", "--out", folder),
+        *("--backbone", "vbpr,lightgcn", "--objective", "bare,mrdib,noise"),
+        *("--seeds", "0,1", "--baselines", "popularity,itemknn", "--out", folder),
     )
     assert done.status == 0, done.err
     return Finished(done, folder)

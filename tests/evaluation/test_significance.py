@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import torch
 from scipy import stats
+from statsmodels.stats.multitest import multipletests
 from torch import Tensor
 
 from mrdib_graph.errors import ConfigError
@@ -127,6 +128,9 @@ def test_holm_by_hand() -> None:
     assert holm([0.04, 0.01, 0.03, 0.02]) == pytest.approx([0.06, 0.04, 0.06, 0.06])
     assert holm([0.9, 0.8]) == pytest.approx([1.0, 1.0])
     assert holm([]) == []
+    p_values = torch.rand(40, generator=torch.Generator().manual_seed(0)).double().pow(3).tolist()
+    expected = multipletests(p_values, method="holm")[1]
+    assert holm(p_values) == pytest.approx(expected.tolist())
     with pytest.raises(ConfigError, match="p_values"):
         holm([0.5, float("nan")])
 
