@@ -1,12 +1,13 @@
 """What a tracker is told."""
 
+import dataclasses
 from pathlib import Path
 
 import pytest
 import torch
 
 from mrdib_graph import graph
-from mrdib_graph.evaluation import Evaluator
+from mrdib_graph.evaluation import Evaluator, by_slice
 from mrdib_graph.experiment import (
     ArmComparison,
     ArmResult,
@@ -71,13 +72,22 @@ def test_a_childs_status_says_how_it_ended(error, status: str, make_config, note
 def test_final_values_of_an_arm(make_config, data, outputs: Outputs, notes) -> None:
     spec = ArmSpec("vbpr", "bare")
     arm = train_arm(spec, 2, make_config("vbpr"), data, Evaluator(data), Tracker())
-    telling.trained(notes, outputs, arm, None)
+    bare = dataclasses.replace(
+        arm.result, test={"recall@20": arm.fit.test["recall@20"] / 2}, seconds_per_epoch=1e9
+    )
+    slices = by_slice(arm.fit.test_result, data)
+    telling.trained(notes, outputs, arm, bare, slices, None)
     [((values,), named)] = notes.of("log_metrics")
     assert not named  # values of the whole run, not of an epoch
     assert values["test/recall@20"] == arm.fit.test["recall@20"]
     assert values["best/ndcg@5"] == arm.fit.val["ndcg@5"]
     assert values["best_epoch"] == arm.fit.best_epoch
     assert {"seconds_per_epoch", "peak_memory_mb"} <= set(values)
+    assert values["gain_percent"] == pytest.approx(100)
+    assert values["overhead_percent"] == pytest.approx(-100, abs=1e-3)
+    [((table, path), _)] = notes.of("log_table")
+    assert path == "tables/slices.json" and list(table["slice"]) == list(slices)
+    assert list(table["recall@20"]) == [r.mean["recall@20"] for r in slices.values()]
     [(given, _)] = notes.of("log_artifact")
     assert given == (outputs.figures / "curves-vbpr-bare-seed2.png", "figures")
     assert given[0].read_bytes().startswith(b"\x89PNG")
