@@ -35,8 +35,8 @@ class Settings:
         reg_fused: Weight of the L2 term on fused rows, of every arm that does not set its own.
         placement: Where MRdIB stands, ``'inline'`` or ``'auxiliary'``.
         trainer: Settings of the trainer.
-        objectives: Arm to its own settings: ``reg_fused``, ``learning_rate``, ``placement``, and
-            options of MRdIB or of the control.
+        objectives: Arm to its own settings: ``reg_fused``, ``learning_rate``, ``placement``,
+            ``backbone_options`` (added to ``options``), and options of MRdIB or of the control.
     """
 
     options: dict[str, Any] = field(default_factory=dict)

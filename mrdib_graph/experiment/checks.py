@@ -56,6 +56,12 @@ def check_settings(config: RunConfig, names: Sequence[str]) -> None:
             raise ConfigError(f"{what}: trainer.seed is set by --seeds; leave it out")
         resolve_device(settings.trainer.device)
         _check_monitor(settings.trainer.monitor)
+        for objective, own in settings.objectives.items():
+            arm = f"{what}, objective {objective}"
+            extra = own.get("backbone_options", {})
+            if not isinstance(extra, dict):
+                raise ConfigError(f"{arm}: backbone_options: got {extra!r}, expected options")
+            check_options(backbone_class(name), extra, arm, given)
         _check_arms(settings, config.objective)
 
 

@@ -44,7 +44,7 @@ _CONTROLS: dict[str, type[Control]] = {
 OBJECTIVES = ("bare", "mrdib", "paper", *_ABLATIONS, *_CONTROLS)
 CONTROLS = tuple(_CONTROLS)
 
-ARM_KEYS = ("reg_fused", "learning_rate", "placement")
+ARM_KEYS = ("reg_fused", "learning_rate", "placement", "backbone_options")
 """Settings of an arm that are no options of MRdIB or of the control."""
 
 
@@ -67,15 +67,22 @@ def backbone_class(name: str) -> type[Backbone]:
 
 
 def arm_value(settings: Settings, objective: str, key: str, default: Any) -> Any:
-    """An arm's own value of ``reg_fused``, ``learning_rate`` or ``placement``, else the default."""
+    """An arm's own value of one of :data:`ARM_KEYS`, else the default.
+
+    An ablation that has none of its own takes that of the arm mrdib.
+    """
+    if objective in _ABLATIONS:
+        default = settings.objectives.get("mrdib", {}).get(key, default)
     return settings.objectives.get(objective, {}).get(key, default)
 
 
-def build_backbone(backbone: str, data: HeteroData, settings: Settings) -> Backbone:
-    """A fresh backbone of the settings' options, sized for a graph."""
-    return backbone_class(backbone).from_data(
-        data, **{"embedding_dim": settings.embedding_dim, **settings.options}
-    )
+def build_backbone(
+    backbone: str, data: HeteroData, settings: Settings, objective: str = "bare"
+) -> Backbone:
+    """A fresh backbone of the settings' options and the arm's own, sized for a graph."""
+    own = arm_value(settings, objective, "backbone_options", {})
+    options = {"embedding_dim": settings.embedding_dim, **settings.options, **own}
+    return backbone_class(backbone).from_data(data, **options)
 
 
 def build_recommender(
@@ -96,7 +103,7 @@ def build_recommender(
         ConfigError: An unknown name or option, or an arm that the backbone cannot have.
     """
     check_objective(objective)
-    model = build_backbone(backbone, data, settings)
+    model = build_backbone(backbone, data, settings, objective)
     placement: Placement = arm_value(settings, objective, "placement", settings.placement)
     reg_fused = float(arm_value(settings, objective, "reg_fused", settings.reg_fused))
     if needs_modalities(objective) and not model.modalities:

@@ -134,7 +134,8 @@ class InformationProfile:
             rows = [_pair_row(p, truth) for p in self.pairs]
             parts.append(render(headings + ["truth (R, U, U, S)"] * (truth is not None), rows))
         if self.knock_out:
-            names = list(self.knock_out[0].metrics)
+            every = list(self.knock_out[0].metrics)
+            names = [n for n in every if n.endswith("@20")] or every  # a terminal is not wide
             headings = ["without", "by", *(f"{n} (drop %)" for n in names), "bits lost"]
             rows = [
                 [k.name, k.kind]
