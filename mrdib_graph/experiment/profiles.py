@@ -6,6 +6,7 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
+from threadpoolctl import threadpool_limits
 from torch_geometric.data import HeteroData
 
 from mrdib_graph import graph
@@ -33,14 +34,17 @@ def profile_arm(recommender: Recommender, data: HeteroData) -> InformationProfil
     device = next(recommender.parameters()).device
     data = data.to(device)
     config = ProfileConfig(pairs=len(names) > 1)
+    codes = recommender.codes(data)
     try:
-        return information_profile(
-            recommender.codes(data),
-            data,
-            config,
-            modalities=names,
-            fused_score=lambda keep: recommender.tables(data, keep),
-        )
+        # the solver's matrices are small: a second BLAS thread doubles its time
+        with threadpool_limits(1):
+            return information_profile(
+                codes,
+                data,
+                config,
+                modalities=names,
+                fused_score=lambda keep: recommender.tables(data, keep),
+            )
     except DataError as error:
         logger.warning("information profile left out: %s", error)
         return None

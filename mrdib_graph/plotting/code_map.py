@@ -88,7 +88,7 @@ def _project(tables: Mapping[str, Tensor], sample: Tensor, method: str, seed: in
     """[M n, 2], modality after modality."""
     from sklearn.decomposition import PCA
     from sklearn.manifold import TSNE
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+    from threadpoolctl import threadpool_limits
 
     widths = {name: table.size(1) for name, table in tables.items()}
     if len(set(widths.values())) > 1:
