@@ -33,7 +33,7 @@ class Settings:
         options: Options of the backbone's constructor.
         embedding_dim: d.
         reg_fused: Weight of the L2 term on fused rows, of every arm that does not set its own.
-        placement: Where MRdIB stands, ``'inline'`` or ``'auxiliary'``.
+        placement: Where MRdIB stands, ``'inline'`` or ``'auxiliary'``; None for the backbone's own.
         trainer: Settings of the trainer.
         objectives: Arm to its own settings: ``reg_fused``, ``learning_rate``, ``placement``,
             ``backbone_options`` (added to ``options``), and options of MRdIB or of the control.
@@ -42,7 +42,7 @@ class Settings:
     options: dict[str, Any] = field(default_factory=dict)
     embedding_dim: int = 64
     reg_fused: float = 0.0
-    placement: str = "inline"
+    placement: str | None = None
     trainer: TrainerConfig = field(default_factory=TrainerConfig)
     objectives: dict[str, dict[str, Any]] = field(default_factory=dict)
 
@@ -51,7 +51,7 @@ class Settings:
             raise ConfigError(f"embedding_dim: got {self.embedding_dim}, expected 1 or more")
         if not self.reg_fused >= 0:
             raise ConfigError(f"reg_fused: got {self.reg_fused}, expected 0 or more")
-        if self.placement not in PLACEMENTS:
+        if self.placement is not None and self.placement not in PLACEMENTS:
             raise ConfigError(
                 f"placement: got {self.placement!r}, expected {' or '.join(PLACEMENTS)}"
             )

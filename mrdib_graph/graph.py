@@ -160,6 +160,11 @@ def user_item_graph(data: HeteroData, norm: str = "sym") -> SparseMatrix:
     return operator(data, f"user_item_{norm}")
 
 
+def user_history(data: HeteroData, norm: str = "mean") -> SparseMatrix:
+    """What gathers a user's training items [U, I], of a norm of :class:`UserHistoryGraph`."""
+    return operator(data, f"user_history_{norm}")
+
+
 def item_graph(data: HeteroData, modality: str, kind: str = "cos_sym") -> SparseMatrix:
     """The kNN item graph of a modality [I, I], of a kind of :class:`ItemKNNGraph`."""
     return operator(data, f"item_{modality}_{kind}")

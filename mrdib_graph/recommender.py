@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Literal
 
 import torch
 from torch import Tensor
@@ -19,9 +18,8 @@ from mrdib_graph.errors import ConfigError
 from mrdib_graph.loader.batch_nodes import BatchNodes, all_nodes, distinct_nodes
 from mrdib_graph.losses import BPRLoss, l2_half
 from mrdib_graph.mrdib import MRdIB
-from mrdib_graph.typing import Embeddings, Fused, GaussianCode, Rows, Terms, Triplets
+from mrdib_graph.typing import Embeddings, Fused, GaussianCode, Placement, Rows, Terms, Triplets
 
-Placement = Literal["inline", "auxiliary"]
 Codes = dict[str, dict[str, GaussianCode]]
 
 
@@ -34,13 +32,14 @@ class Recommender(Module):
         ranking_loss: Loss on scores of observed and sampled items; BPR by default.
         placement: ``'inline'``: the backbone fuses the codes, so the ranking loss is
             :math:`-\log p(y | z_1 .. z_M)`; ``'auxiliary'``: it fuses its own embeddings, and the
-            terms only regularise them.
+            terms only regularise them; the backbone's own default for None.
         control: A control arm in MRdIB's place.
         reg_fused: r of :math:`r\,(|U_u|^2 + |I_i|^2 + |I_j|^2) / 2B` on the *fused* rows, the
             regulariser that every comparison is tuned for.
 
     Raises:
-        ConfigError: MRdIB on a backbone without modalities, or names that do not fit.
+        ConfigError: MRdIB on a backbone without modalities, a placement that the backbone does not
+            have, or names that do not fit.
     """
 
     def __init__(
@@ -48,18 +47,24 @@ class Recommender(Module):
         backbone: Backbone,
         mrdib: MRdIB | None = None,
         ranking_loss: Module | None = None,
-        placement: Placement = "inline",
+        placement: Placement | None = None,
         control: Control | None = None,
         reg_fused: float = 0.0,
     ) -> None:
         super().__init__()
+        placement = placement or backbone.placements[0]
         if placement not in ("inline", "auxiliary"):
             raise ConfigError(f"placement: got {placement!r}, expected inline or auxiliary")
+        if mrdib is not None and placement not in backbone.placements:
+            raise ConfigError(
+                f"placement: {type(backbone).__name__} has no {placement} one, since its modality "
+                f"embeddings do not reach the score; expected {' or '.join(backbone.placements)}"
+            )
         if not reg_fused >= 0:
             raise ConfigError(f"reg_fused: got {reg_fused}, expected 0 or more")
         for part in (mrdib, control):
             if part is not None:
-                _check_modalities(backbone, part.modalities, type(part).__name__)
+                backbone.check_modalities(part.modalities, type(part).__name__)
         self.backbone = backbone
         self.mrdib = mrdib
         self.ranking_loss = ranking_loss or BPRLoss()
@@ -74,7 +79,7 @@ class Recommender(Module):
         nodes = distinct_nodes(batch)
         rows, codes = self._rows(data, nodes.users, nodes.items, generator)
         place = nodes if self.backbone.rowwise else all_nodes(batch)
-        user, item = self._fuse(rows, place)
+        user, item = self._fuse(data, rows, place)
         encoded = rows  # what fuse is given: full tables where the backbone is not row-wise
         scoring = {**rows[graph.USER], **_samples(codes.get(graph.USER, {}))}
         if not self.backbone.rowwise:  # the terms read rows of the batch's nodes only
@@ -91,7 +96,7 @@ class Recommender(Module):
         if self.control is not None:
 
             def rank(change: Change) -> Tensor:
-                return self._rank(*(x.out for x in self._fuse(change(encoded), place)))
+                return self._rank(*(x.out for x in self._fuse(data, change(encoded), place)))
 
             in_order = take_rows(rows, nodes.user_of, nodes.item_of)
             terms |= self.control.loss(in_order, rank, batch)
@@ -156,7 +161,7 @@ class Recommender(Module):
                     for name, x in rows[graph.ITEM].items()
                 }
                 rows = {**rows, graph.ITEM: item}
-            user, item_rows = (self.backbone.fuse(rows[t], t).out for t in (graph.USER, graph.ITEM))
+            user, item_rows = (self._whole(data, rows, t).out for t in (graph.USER, graph.ITEM))
         return user, item_rows
 
     @torch.no_grad()
@@ -201,14 +206,14 @@ class Recommender(Module):
             rows = self.control.perturb(rows, generator)
         if self.mrdib is None:
             return rows, {}
-        codes = {t: self.mrdib.compress(of_type, generator) for t, of_type in rows.items()}
+        codes = {t: self.mrdib.compress(rows[t], generator) for t in (graph.USER, graph.ITEM)}
         for m, mask in masks.items():
             if m in codes["item"]:  # a missing row contributes nothing to the fusion
                 code = codes["item"][m]
                 keep = mask.unsqueeze(1)
                 codes["item"][m] = code._replace(mean=code.mean * keep, sample=code.sample * keep)
         if self.placement == "inline":
-            rows = {t: {**rows[t], **_samples(codes[t])} for t in rows}
+            rows = {t: {**of_type, **_samples(codes.get(t, {}))} for t, of_type in rows.items()}
         return rows, codes
 
     def _rank(self, user: Tensor, item: Tensor) -> Tensor:
@@ -220,11 +225,15 @@ class Recommender(Module):
         )
         return loss
 
-    def _fuse(self, rows: Embeddings, place: BatchNodes) -> tuple[Fused, Fused]:
+    def _fuse(self, data: HeteroData, rows: Embeddings, place: BatchNodes) -> tuple[Fused, Fused]:
         """The fused rows of a batch, users [B] and items [B + B n]."""
-        user = self.backbone.fuse(rows[graph.USER], graph.USER)
-        item = self.backbone.fuse(rows[graph.ITEM], graph.ITEM)
+        user, item = (self._whole(data, rows, t) for t in (graph.USER, graph.ITEM))
         return _take(user, place.user_of), _take(item, place.item_of)
+
+    def _whole(self, data: HeteroData, rows: Embeddings, node_type: str) -> Fused:
+        """Fused rows, with what follows the fusion where the backbone has it."""
+        fused = self.backbone.fuse(rows[node_type], node_type)
+        return fused if self.backbone.rowwise else self.backbone.propagate(fused, node_type, data)
 
     def _unique(
         self,
@@ -268,22 +277,8 @@ def _take_code(code: GaussianCode, index: Tensor) -> GaussianCode:
     return GaussianCode(*(None if part is None else part[index] for part in code))  # type: ignore[arg-type]
 
 
-def _check_modalities(backbone: Backbone, names: Sequence[str], what: str) -> None:
-    if not backbone.modalities:
-        raise ConfigError(
-            f"{what} cannot be used with {type(backbone).__name__}: the backbone has no modality "
-            "embeddings; choose a multimodal one, or run it bare"
-        )
-    unknown = [name for name in names if name not in backbone.modalities]
-    if unknown:
-        raise ConfigError(
-            f"{what}: modality '{unknown[0]}' is not one of {type(backbone).__name__}'s: "
-            f"{', '.join(backbone.modalities)}"
-        )
-
-
 def _check_names(names: Sequence[str], rows: Embeddings) -> None:
-    known = list(dict.fromkeys(name for of_type in rows.values() for name in of_type))
+    known = list(dict.fromkeys(name for t in (graph.USER, graph.ITEM) for name in rows[t]))
     unknown = [name for name in names if name not in known]
     if unknown:
         raise ConfigError(f"keep: got '{unknown[0]}', expected some of {', '.join(known)}")

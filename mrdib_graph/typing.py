@@ -7,7 +7,7 @@ of modalities, ``n`` rows of whatever is meant.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from torch import Tensor
 
@@ -22,6 +22,10 @@ Terms = dict[str, Tensor]
 
 Metrics = dict[str, float]
 """Metric name such as ``'recall@20'`` to its value."""
+
+
+Placement = Literal["inline", "auxiliary"]
+"""Where MRdIB stands: the backbone fuses the codes, or its own embeddings."""
 
 
 class Triplets(NamedTuple):

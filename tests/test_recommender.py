@@ -1,12 +1,14 @@
 # ruff: noqa: ARG002
+import copy
 import math
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch.nn import Linear, ModuleDict
 
 from mrdib_graph import graph
-from mrdib_graph.backbones import LATTICE, VBPR, Backbone, LightGCN, embedding
+from mrdib_graph.backbones import CONTEXT, LATTICE, VBPR, Backbone, LightGCN, embedding
 from mrdib_graph.controls import ContentLoss, ModalityDropout, SplitL2
 from mrdib_graph.errors import ConfigError
 from mrdib_graph.loader import TripletLoader
@@ -502,3 +504,66 @@ def test_another_width_is_named_at_the_first_step(tiny):
     recommender = Recommender(make(VBPR, tiny), MRdIB(["image", "text"]))
     with pytest.raises(ConfigError, match="embedding_dim: MRdIB has 64, the embeddings .* 6 wide"):
         recommender.loss(tiny, batch_of(tiny))
+
+
+# ------------------------------------------------- propagation after fusing, context, own noise
+
+
+class Smoothed(TableWise):
+    """Users are smoothed over a graph of users after the fusion."""
+
+    def propagate(self, fused, node_type, data):
+        if node_type == "item":
+            return fused
+        return Fused(fused.out + self.smoothing @ fused.out, fused.views)
+
+
+def test_what_follows_the_fusion_reaches_loss_and_tables(tiny):
+    backbone = make(Smoothed, tiny)
+    backbone.smoothing = torch.rand(30, 30) / 30
+    recommender = Recommender(backbone)
+    plain = copy.deepcopy(recommender)
+    plain.backbone.smoothing = torch.zeros(30, 30)
+    batch = batch_of(tiny)
+    user, item = plain.tables(tiny)
+    user = user + backbone.smoothing @ user
+    torch.testing.assert_close(recommender.tables(tiny)[0], user)
+    positive = (user[batch.user] * item[batch.pos_item]).sum(-1)
+    negative = (user[batch.user].unsqueeze(1) * item[batch.neg_item]).sum(-1)
+    expected = F.softplus(negative - positive.unsqueeze(1)).mean()
+    torch.testing.assert_close(recommender.loss(tiny, batch)["ranking"], expected)
+
+
+@pytest.mark.parametrize("cls", [Rowwise, TableWise])
+def test_context_reaches_the_auxiliary_loss_as_it_is(tiny, cls):
+    class WithContext(cls):
+        def encode(self, data):
+            return {**super().encode(data), CONTEXT: {"note": torch.arange(3.0)}}
+
+        def auxiliary_loss(self, data, step):
+            return {"size": step.rows[CONTEXT]["note"].sum()}
+
+    recommender = with_mrdib(make(WithContext, tiny), alpha_kl=0.1)
+    assert float(recommender.loss(tiny, batch_of(tiny))["size"]) == 3.0
+    recommender.tables(tiny)
+
+
+def test_a_backbone_chooses_where_mrdib_stands(tiny):
+    class LossesOnly(Rowwise):
+        placements = ("auxiliary",)
+
+    backbone = make(LossesOnly, tiny)
+    mrdib = MRdIB(backbone.modalities, D)
+    assert Recommender(backbone, mrdib).placement == "auxiliary"
+    assert Recommender(make(Rowwise, tiny)).placement == "inline"
+    with pytest.raises(ConfigError, match="LossesOnly has no inline one, .*; expected auxiliary"):
+        Recommender(backbone, mrdib, placement="inline")
+
+
+def test_a_backbone_weighs_the_ranking_loss(tiny):
+    class InBits(Rowwise):
+        loss_weights = {"ranking": 1 / math.log(2), "size": 0.0}
+
+    recommender = Recommender(make(InBits, tiny))
+    terms = recommender.loss(tiny, batch_of(tiny))
+    torch.testing.assert_close(recommender.total(terms), terms["ranking"] / math.log(2))

@@ -15,14 +15,18 @@ from torch_geometric.transforms import BaseTransform
 from mrdib_graph import graph, resolver
 from mrdib_graph.errors import ConfigError
 from mrdib_graph.transforms import AlignFeatures
-from mrdib_graph.typing import Embeddings, Fused, Rows, Terms, Triplets
+from mrdib_graph.typing import Embeddings, Fused, Placement, Rows, Terms, Triplets
+
+CONTEXT = "context"
+"""Key of what ``encode`` gives beside users and items: tensors of any shape, for the losses."""
 
 
 class Step(NamedTuple):
     """What a training step has computed when a backbone's own loss terms are asked for.
 
     Shapes:
-        ``rows`` holds one row per distinct user and item of the batch.  ``user`` and ``item`` are
+        ``rows`` holds one row per distinct user and item of the batch, and the ``'context'`` of
+        ``encode`` as it is.  ``user`` and ``item`` are
         the fused rows of the batch, users [B] and items [B + B n], positives first, and
         ``user_of``, ``item_of`` say which of ``rows`` each belongs to.
     """
@@ -40,7 +44,11 @@ class Backbone(Module, ABC):
 
     ``encode`` turns the graph into one embedding table per name, for users and for items; a name
     is a modality or the backbone's own (``'id'``).  ``fuse`` turns rows of those tables into the
-    rows whose inner product is the score.  MRdIB and the controls stand between the two.
+    rows whose inner product is the score.  MRdIB and the controls stand between the two.  A
+    backbone that passes messages after the fusion has a third, :meth:`propagate`.
+
+    Dropout and other noise is drawn from torch's default generator, in training mode only;
+    checkpoints hold its state.
 
     Args:
         num_users: U.
@@ -53,10 +61,13 @@ class Backbone(Module, ABC):
     """
 
     rowwise: ClassVar[bool] = True
-    """Whether ``fuse`` works row by row, so that it can be given the rows of a batch."""
+    """Whether the score needs no :meth:`propagate`, so that the rows of a batch are enough."""
+
+    placements: ClassVar[tuple[Placement, ...]] = ("inline", "auxiliary")
+    """Where MRdIB can stand, the default first."""
 
     loss_weights: Mapping[str, float] = {}
-    """Weight of each term that :meth:`auxiliary_loss` returns."""
+    """Weight of each term that :meth:`auxiliary_loss` returns, and of ``'ranking'`` if not 1."""
 
     def __init__(
         self,
@@ -101,6 +112,24 @@ class Backbone(Module, ABC):
         """Names of the modalities that this backbone makes embeddings of."""
         return list(self.in_channels)
 
+    def check_modalities(self, names: Sequence[str], what: str) -> None:
+        """Refuse MRdIB or a control, ``what``, that names modalities which are not here.
+
+        Raises:
+            ConfigError: A name is unknown, or the backbone has no modality at all.
+        """
+        if not self.modalities:
+            raise ConfigError(
+                f"{what} cannot be used with {type(self).__name__}: the backbone has no modality "
+                "embeddings; choose a multimodal one, or run it bare"
+            )
+        unknown = [name for name in names if name not in self.modalities]
+        if unknown:
+            raise ConfigError(
+                f"{what}: modality '{unknown[0]}' is not one of {type(self).__name__}'s: "
+                f"{', '.join(self.modalities)}"
+            )
+
     @property
     def graphs(self) -> Sequence[BaseTransform]:
         """Transforms that add the derived graphs this backbone reads."""
@@ -115,7 +144,10 @@ class Backbone(Module, ABC):
 
     @abstractmethod
     def encode(self, data: HeteroData) -> Embeddings:
-        """Message passing: ``{'user': {name: [U, d]}, 'item': {name: [I, d]}}``."""
+        """Message passing: ``{'user': {name: [U, d]}, 'item': {name: [I, d]}}``.
+
+        A third key, ``'context'``, may hold tensors of any shape that :meth:`auxiliary_loss` reads.
+        """
 
     def encode_rows(self, data: HeteroData, users: Tensor, items: Tensor) -> Embeddings:
         """The rows of a batch; override it where rows can be encoded without the full tables.
@@ -127,7 +159,12 @@ class Backbone(Module, ABC):
 
     @abstractmethod
     def fuse(self, h: Rows, node_type: str) -> Fused:
-        """Rows of every name to the scored rows: [n, d] each -> [n, w]."""
+        """Rows of every name to the scored rows, row by row: [n, d] each -> [n, w]."""
+
+    def propagate(self, fused: Fused, node_type: str, data: HeteroData) -> Fused:
+        """Message passing after the fusion, on full tables; asked for where not ``rowwise``."""
+        del node_type, data
+        return fused
 
     def auxiliary_loss(self, data: HeteroData, step: Step) -> Terms:
         """The backbone's own loss terms, unweighted; see ``loss_weights``."""
@@ -158,10 +195,12 @@ class Backbone(Module, ABC):
 
 
 def take_rows(tables: Embeddings, users: Tensor, items: Tensor) -> Embeddings:
-    """Rows of full tables, by name."""
+    """Rows of full tables, by name; the context as it is."""
     index = {graph.USER: users, graph.ITEM: items}
     return {
         node_type: {name: table.index_select(0, index[node_type]) for name, table in rows.items()}
+        if node_type in index
+        else rows
         for node_type, rows in tables.items()
     }
 

@@ -13,7 +13,8 @@ from torch_geometric.data import HeteroData
 from torch_geometric.transforms import BaseTransform
 
 from mrdib_graph import graph
-from mrdib_graph.backbones.backbone import Backbone, Step, embedding, take_rows
+from mrdib_graph.backbones.backbone import Backbone, Step, embedding
+from mrdib_graph.backbones.modality_users import ModalityUsers, UserSide
 from mrdib_graph.errors import ConfigError
 from mrdib_graph.losses import l2_half
 from mrdib_graph.nn import ItemGraphLearner, LightConv, Projection, neighbor_matrix
@@ -47,8 +48,7 @@ class LATTICE(Backbone):
         num_item_layers: n, layers on the item graph.
         k: Neighbours per item, itself included.
         mix: :math:`\lambda`, the share of the raw graph.
-        user_side: The user vector of a modality's own score: ``'fused'``, the user's scored row,
-            or ``'vector'``, a learned vector per modality (read by the unique term only).
+        user_side: See :class:`~mrdib_graph.backbones.modality_users.ModalityUsers`.
         learned_norm: See :class:`ItemGraphLearner`.
         ui_norm: ``'row_self'`` (the release: row-normalised with self-loops) or ``'sym'`` (the
             paper's LightGCN).
@@ -73,7 +73,7 @@ class LATTICE(Backbone):
         num_item_layers: int = 1,
         k: int = 10,
         mix: float = 0.9,
-        user_side: Literal["fused", "vector"] = "fused",
+        user_side: UserSide = "fused",
         learned_norm: Literal["joint", "per_modality"] = "joint",
         ui_norm: Literal["row_self", "sym"] = "row_self",
         cf_model: Literal["lightgcn", "mf"] = "lightgcn",
@@ -88,7 +88,6 @@ class LATTICE(Backbone):
             if number < 1:
                 raise ConfigError(f"{name}: got {number}, expected 1 or more")
         for name, value, known in (
-            ("user_side", user_side, ("fused", "vector")),
             ("ui_norm", ui_norm, ("row_self", "sym")),
             ("cf_model", cf_model, ("lightgcn", "mf")),
         ):
@@ -105,8 +104,7 @@ class LATTICE(Backbone):
         self.learner = ItemGraphLearner(self.k, learned_norm)
         self.project = ModuleDict({m: Projection(d, embedding_dim) for m, d in in_channels.items()})
         self.alpha = Parameter(torch.full((len(in_channels),), 0.5))
-        vectors = self.modalities if user_side == "vector" else []
-        self.user_vectors = ModuleDict({m: embedding(num_users, embedding_dim) for m in vectors})
+        self.modality_users = ModalityUsers(user_side, num_users, self.modalities, embedding_dim)
         # The learned graph of the current epoch: part of the state, so a run resumes inside one.
         shape = (len(in_channels), num_items, self.k)
         self.neighbor_index: Tensor
@@ -125,7 +123,8 @@ class LATTICE(Backbone):
     @property
     def graphs(self) -> Sequence[BaseTransform]:
         """The user-item graph and the raw item kNN graphs."""
-        return (UserItemGraph(self.ui_norm), ItemKNNGraph(self.k, "cos_sym"))
+        item_graph = ItemKNNGraph(self.k, "cos_sym")
+        return (UserItemGraph(self.ui_norm), item_graph, *self.modality_users.graphs)
 
     @property
     def modality_weights(self) -> Tensor:
@@ -142,13 +141,9 @@ class LATTICE(Backbone):
         ids = torch.cat([self.user.weight, self.item.weight])
         ids = self.conv(ids, graph.user_item_graph(data, self.ui_norm))
         user, item = ids.split([self.num_users, self.num_items])
-        vectors = {m: table.weight for m, table in self.user_vectors.items()}
         content = self._propagate(data, self.item.weight)
-        return {"user": {"id": user, **vectors}, "item": {"id": item, **content}}
-
-    def encode_rows(self, data: HeteroData, users: Tensor, items: Tensor) -> Embeddings:
-        """The rows of a batch."""
-        return take_rows(self.encode(data), users, items)
+        modality_users = self.modality_users(data, content)
+        return {"user": {"id": user, **modality_users}, "item": {"id": item, **content}}
 
     def fuse(self, h: Rows, node_type: str) -> Fused:
         """Users: the ID row.  Items: the ID row plus the normalised sum over modalities."""

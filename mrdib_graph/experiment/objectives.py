@@ -12,7 +12,8 @@ from mrdib_graph.config import Settings
 from mrdib_graph.controls import Control
 from mrdib_graph.errors import ConfigError
 from mrdib_graph.mrdib import MRdIB
-from mrdib_graph.recommender import Placement, Recommender
+from mrdib_graph.recommender import Recommender
+from mrdib_graph.typing import Placement
 
 PAPER: dict[str, Any] = {
     "estimator": "mine",
@@ -104,7 +105,7 @@ def build_recommender(
     """
     check_objective(objective)
     model = build_backbone(backbone, data, settings, objective)
-    placement: Placement = arm_value(settings, objective, "placement", settings.placement)
+    placement: Placement | None = arm_value(settings, objective, "placement", settings.placement)
     reg_fused = float(arm_value(settings, objective, "reg_fused", settings.reg_fused))
     if needs_modalities(objective) and not model.modalities:
         raise ConfigError(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -37,6 +39,7 @@ class BackboneRun:
         seed: int = 0,
     ) -> None:
         torch.manual_seed(seed)
+        self.default_noise = torch.get_rng_state()
         self.backbone = backbone_class.from_data(data, **{"embedding_dim": 8, **options})
         self.data = self.backbone.prepare(data)
         self.recommender = Recommender(self.backbone).train()
@@ -60,9 +63,21 @@ class BackboneRun:
             losses.append(float(total.detach()))
         return losses
 
+    @contextmanager
+    def _own_default_noise(self) -> Iterator[None]:
+        """Give torch's default generator the state of this run, as if no other were there."""
+        before = torch.get_rng_state()
+        torch.set_rng_state(self.default_noise)
+        try:
+            yield
+        finally:
+            self.default_noise = torch.get_rng_state()
+            torch.set_rng_state(before)
+
     def loss(self, batch: Triplets) -> Tensor:
         """The weighted loss of one batch."""
-        terms = self.recommender.loss(self.data, batch, self.noise)
+        with self._own_default_noise():
+            terms = self.recommender.loss(self.data, batch, self.noise)
         for name, value in terms.items():
             assert bool(value.isfinite()), f"term '{name}' is {float(value.detach())}"
         return self.recommender.total(terms)
@@ -74,6 +89,7 @@ class BackboneRun:
                 "recommender": self.recommender.state_dict(),
                 "optimizer": self.optimizer.state_dict(),
                 "noise": self.noise.get_state(),
+                "default_noise": self.default_noise,
             }
         )
 
@@ -82,10 +98,12 @@ class BackboneRun:
         self.recommender.load_state_dict(state["recommender"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.noise.set_state(state["noise"])
+        self.default_noise = state["default_noise"]
 
     def tables(self) -> tuple[Tensor, Tensor]:
         """The scored tables [U, w] and [I, w]."""
-        return self.recommender.tables(self.data)
+        with self._own_default_noise():
+            return self.recommender.tables(self.data)
 
 
 def every_node(data: HeteroData, num_negatives: int = 1) -> Triplets:

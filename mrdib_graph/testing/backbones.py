@@ -33,7 +33,8 @@ def check_backbone(backbone_class: type[Backbone], **options: Any) -> None:
     * terms, gradients and tables are finite with one, two and three modalities and with one and
       several sampled items; ``prepare`` leaves the given graph as it was;
     * the tables are equal under two calls, and computing them does not change the training;
-    * rows of ``encode_rows`` are the rows of ``encode``; ``fuse`` works row by row if it says so;
+    * rows of ``encode_rows`` are the rows of ``encode``; ``fuse`` works row by row, and where
+      ``rowwise`` is True ``propagate`` changes nothing;
     * one seed gives one loss, to the bit; a run that is stopped inside an epoch and loaded into a
       fresh object goes on to the same bits; so does a ``copy.deepcopy``;
     * renumbering the items renumbers their scores;
@@ -115,15 +116,19 @@ def _check_rows(cls: type[Backbone], options: dict[str, Any]) -> None:
     tables = backbone.encode(run.data)
     rows, expected = backbone.encode_rows(run.data, users, items), take_rows(tables, users, items)
     index = {graph.USER: users, graph.ITEM: items}
-    for node_type, of_type in expected.items():
+    for node_type in index:
+        of_type = expected[node_type]
         assert of_type.keys() == rows[node_type].keys(), (
             f"encode has the names {list(of_type)}, encode_rows {list(rows[node_type])}"
         )
         for name, value in of_type.items():
             _close(rows[node_type][name], value, f"encode_rows of {node_type} '{name}'", 1e-5)
+        full = backbone.fuse(tables[node_type], node_type)
+        rows_out = backbone.fuse(of_type, node_type).out
+        _close(rows_out, full.out[index[node_type]], f"fuse of {node_type} rows", 1e-5)
         if backbone.rowwise:
-            full = backbone.fuse(tables[node_type], node_type).out[index[node_type]]
-            _close(backbone.fuse(of_type, node_type).out, full, f"fuse of {node_type} rows", 1e-5)
+            after = backbone.propagate(full, node_type, run.data).out
+            _close(after, full.out, f"rowwise is True, and propagate changes {node_type} rows", 0)
     missing = [m for m in backbone.modalities if m not in expected[graph.ITEM]]
     assert not missing, f"encode gives no item rows of the modality '{missing[:1]}'"
 
@@ -225,7 +230,12 @@ def _check_sizes(cls: type[Backbone], options: dict[str, Any]) -> None:
     users, items = 600, 700
     data = tiny_data(users, items)
     knn_module = import_module("mrdib_graph.nn.knn")  # the package exports a function of this name
-    with mock.patch.object(knn_module, "_BLOCK_VALUES", 2**14), LargestTensor() as largest:
+    contrastive = import_module("mrdib_graph.losses.contrastive")
+    with (
+        mock.patch.object(knn_module, "_BLOCK_VALUES", 2**14),
+        mock.patch.object(contrastive, "_BLOCK_VALUES", 2**14),
+        LargestTensor() as largest,
+    ):
         run = BackboneRun(cls, data, options)
         run.begin_epoch()
         run.steps(run.batches[:2])

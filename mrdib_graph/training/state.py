@@ -43,6 +43,7 @@ class TrainingState:
             fused=parameters[0].device.type in ("cpu", "cuda"),
         )
         self.noise = torch.Generator(device=parameters[0].device).manual_seed(config.seed + 1)
+        torch.manual_seed(config.seed + 2)  # dropout layers draw from the default generator
         self.epoch = 0
         self.step = 0
         self.seconds = 0.0
@@ -148,6 +149,9 @@ class TrainingState:
             for parameter in self.optimizer.state:
                 parameter.grad = torch.zeros_like(parameter)
         self.noise.set_state(saved["noise"])
+        torch.set_rng_state(saved["default_noise"])
+        if saved["default_noise_cuda"]:
+            torch.cuda.set_rng_state_all(saved["default_noise_cuda"])
         self.loader.generator.set_state(saved["generator"])
         self._order = saved["order"]
         self._best = saved["best"]
@@ -161,11 +165,18 @@ class TrainingState:
             "model": self.recommender.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "noise": self.noise.get_state(),
+            "default_noise": torch.get_rng_state(),
+            "default_noise_cuda": _cuda_noise(),
             "generator": self.loader.generator.get_state(),
             "order": self._order,
             "best": self._best,
             **{name: getattr(self, name) for name in _COUNTERS},
         }
+
+
+def _cuda_noise() -> list[Tensor]:
+    """State of the default generator of every GPU."""
+    return torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
 
 
 _COUNTERS = (

@@ -5,6 +5,7 @@ from mrdib_graph.transforms.item_knn_graph import ItemKNNGraph
 from mrdib_graph.transforms.scale_features import ScaleFeatures
 from mrdib_graph.transforms.split_interactions import SplitInteractions
 from mrdib_graph.transforms.split_leaks import split_leaks
+from mrdib_graph.transforms.user_history_graph import UserHistoryGraph
 from mrdib_graph.transforms.user_item_graph import UserItemGraph
 
 __all__ = [
@@ -13,5 +14,6 @@ __all__ = [
     "ScaleFeatures",
     "SplitInteractions",
     "split_leaks",
+    "UserHistoryGraph",
     "UserItemGraph",
 ]

@@ -85,8 +85,10 @@ def test_user_vectors_are_read_by_the_modality_score_only() -> None:
     backbone, fused = made(data, user_side="vector"), made(data)
     rows = backbone.encode(backbone.prepare(data))
     for m in backbone.modalities:
-        assert torch.equal(backbone.modality_user(m, rows["user"]), backbone.user_vectors[m].weight)
-    state = {n: v for n, v in backbone.state_dict().items() if "user_vectors" not in n}
+        assert torch.equal(
+            backbone.modality_user(m, rows["user"]), backbone.modality_users.vectors[m].weight
+        )
+    state = {n: v for n, v in backbone.state_dict().items() if "modality_users" not in n}
     fused.load_state_dict(state)
     rows = fused.encode(fused.prepare(data))
     assert torch.equal(fused.modality_user("image", rows["user"]), rows["user"]["id"])
@@ -109,7 +111,7 @@ def test_regulariser_reads_the_fused_rows() -> None:
     [
         ({"mix": 1.5}, "mix: got 1.5, expected 0 to 1"),
         ({"num_item_layers": 0}, "num_item_layers: got 0, expected 1 or more"),
-        ({"user_side": "mean"}, "user_side: got 'mean', expected fused or vector"),
+        ({"user_side": "max"}, "user_side: got 'max', expected fused or mean or vector"),
         ({"cf_model": "ngcf"}, "cf_model: got 'ngcf', expected lightgcn or mf"),
         ({"learned_norm": "both"}, "learned_norm: got 'both'"),
         ({"ui_norm": "row"}, "ui_norm: got 'row', expected row_self or sym"),

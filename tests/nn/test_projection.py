@@ -39,3 +39,23 @@ def test_features_of_lower_precision_are_widened(index: torch.Tensor | None) -> 
     out = projection(x, index)
     assert out.dtype == torch.float32
     torch.testing.assert_close(out, projection(x.float(), index))
+
+
+def test_trained_features_move_as_a_trained_copy_of_them_would() -> None:
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(6, 5, generator=generator)
+    index, target = torch.tensor([0, 2, 2]), torch.randn(3, 4, generator=generator)
+    projection = Projection(5, 4, trained_rows=6)
+    copy = torch.nn.Parameter(x.clone())
+    linear = torch.nn.Linear(5, 4)
+    linear.load_state_dict(projection.linear.state_dict())
+    ours = torch.optim.Adam(projection.parameters(), lr=0.1)
+    theirs = torch.optim.Adam([copy, *linear.parameters()], lr=0.1)
+    for _ in range(5):
+        for optimizer, out in ((ours, projection(x, index)), (theirs, linear(copy)[index])):
+            optimizer.zero_grad()
+            torch.autograd.backward((out - target).square().sum())
+            optimizer.step()
+    assert projection.delta is not None and bool(projection.delta[0].any())
+    torch.testing.assert_close(x + projection.delta, copy)
+    torch.testing.assert_close(projection(x), linear(copy))

@@ -1,0 +1,58 @@
+"""A user row for each modality, on backbones whose modalities describe items only."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+from torch.nn import Module, ModuleDict
+from torch_geometric.data import HeteroData
+from torch_geometric.transforms import BaseTransform
+
+from mrdib_graph import graph
+from mrdib_graph.backbones.backbone import embedding
+from mrdib_graph.errors import ConfigError
+from mrdib_graph.transforms import UserHistoryGraph
+from mrdib_graph.typing import Rows
+
+UserSide = Literal["fused", "mean", "vector"]
+
+
+class ModalityUsers(Module):
+    """What scores a modality's item code alone, read by the unique term only.
+
+    * ``'fused'``: nothing here; the user's scored row does.
+    * ``'mean'``: the mean of the modality's rows over the user's training items.
+    * ``'vector'``: a learned vector per user and modality.
+
+    Args:
+        kind: One of the three.
+        num_users: U.
+        modalities: Names.
+        embedding_dim: d.
+
+    Raises:
+        ConfigError: The kind is unknown.
+    """
+
+    def __init__(
+        self, kind: UserSide, num_users: int, modalities: Sequence[str], embedding_dim: int
+    ) -> None:
+        super().__init__()
+        if kind not in ("fused", "mean", "vector"):
+            raise ConfigError(f"user_side: got {kind!r}, expected fused or mean or vector")
+        self.kind = kind
+        names = modalities if kind == "vector" else []
+        self.vectors = ModuleDict({m: embedding(num_users, embedding_dim) for m in names})
+
+    @property
+    def graphs(self) -> Sequence[BaseTransform]:
+        """The graph that the mean is taken over, where it is."""
+        return (UserHistoryGraph("mean"),) if self.kind == "mean" else ()
+
+    def forward(self, data: HeteroData, items: Rows) -> Rows:
+        """User rows ``{m: [U, d]}`` from item rows ``{m: [I, d]}``; empty for ``'fused'``."""
+        if self.kind == "mean":
+            return {m: graph.user_history(data) @ x for m, x in items.items()}
+        tables: Rows = {m: table.weight for m, table in self.vectors.items()}  # type: ignore[misc]
+        return tables
