@@ -9,11 +9,15 @@ from mrdib_graph.backbones.backbone import (
 )
 from mrdib_graph.backbones.lattice import LATTICE
 from mrdib_graph.backbones.lightgcn import LightGCN
+from mrdib_graph.backbones.mgcn import MGCN
+from mrdib_graph.backbones.smore import SMORE
 from mrdib_graph.backbones.vbpr import VBPR
 
 __all__ = [
     "CONTEXT",
     "LATTICE",
+    "MGCN",
+    "SMORE",
     "VBPR",
     "Backbone",
     "LightGCN",

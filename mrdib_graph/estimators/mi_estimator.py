@@ -25,6 +25,8 @@ class MIEstimator(Module, ABC):
     side, so weighting the estimate by alpha leaves the critic's step as it is.  Without the split,
     a lower bound that encoders and critic lower together has no floor.
 
+    A measure of dependence that is no information may stand here too, with :attr:`in_nats` False.
+
     Args:
         embedding_dim: Width d of both codes.
 
@@ -38,6 +40,10 @@ class MIEstimator(Module, ABC):
     bound: ClassVar[Literal["exact", "lower", "upper"]] = "exact"
     """What a well-trained estimate is on Gaussian codes: the value itself or a bound on it."""
 
+    in_nats: ClassVar[bool] = True
+    """False for a dependence on a scale of its own, of which ``bound`` says nothing: about 0 for
+    independent codes and rising with the dependence."""
+
     def __init__(self, embedding_dim: int) -> None:
         super().__init__()
         if embedding_dim < 1:
@@ -46,7 +52,7 @@ class MIEstimator(Module, ABC):
 
     @abstractmethod
     def forward(self, z1: Tensor, z2: Tensor, generator: Generator | None = None) -> Tensor:
-        """Estimate in nats []; differentiable in the codes, constant in the parameters.
+        """Estimate [], in nats where ``in_nats``; with gradients in the codes, none in parameters.
 
         Args:
             z1: Codes of one modality [n, d].
@@ -81,6 +87,25 @@ def frozen(module: Module, *args: Tensor) -> Any:
     """Call a module with its parameters as constants: gradients reach the arguments only."""
     constants = {name: value.detach() for name, value in module.named_parameters()}
     return functional_call(module, constants, args)
+
+
+def some_rows(
+    z1: Tensor, z2: Tensor, max_rows: int, generator: Generator | None = None
+) -> tuple[Tensor, Tensor]:
+    """The codes [n, d] x 2 of at most ``max_rows`` nodes, drawn without replacement.
+
+    Args:
+        z1: Codes of one modality [n, d].
+        z2: Codes of another modality for the same nodes [n, d].
+        max_rows: The most to keep; with n up to it all are kept in their order, without a draw.
+        generator: Source of the draw; None means torch's default generator.
+    """
+    n = len(z1)
+    if n <= max_rows:
+        return z1, z2
+    source = z1.device if generator is None else generator.device
+    rows = torch.randperm(n, generator=generator, device=source)[:max_rows].to(z1.device)
+    return z1.index_select(0, rows), z2.index_select(0, rows)
 
 
 def derangement(n: int, device: torch.device, generator: Generator | None = None) -> Tensor:

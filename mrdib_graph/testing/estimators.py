@@ -19,7 +19,8 @@ def check_estimator(estimator_class: type[MIEstimator], **options: Any) -> None:
 
     On Gaussian codes of width 4 with correlation r a column, where
     :math:`I = -2 \log(1 - r^2)` nats: about 0 for r = 0, rising with r, and within tolerance of
-    the closed form on the side that ``bound`` claims, after a short training of the critic.  No
+    the closed form on the side that ``bound`` claims, after a short training of the critic; where
+    ``in_nats`` is False only the first two, with 0 judged by the value at r = 0.8.  No
     gradient crosses from either scalar to the other side; scoring changes no state; equal
     generators give equal values; every batch of 2 or more rows, constant, tiny and duplicated
     codes, bfloat16 codes and autocast to bfloat16 give finite values and gradients.  Takes about 3
@@ -131,8 +132,11 @@ def _trained_value(cls: type[MIEstimator], options: dict[str, Any], r: float) ->
 
 
 def _check_values(cls: type[MIEstimator], weak: float, medium: float, strong: float) -> None:
-    assert abs(weak) < 0.1, f"independent codes: {weak:.3f} nats, expected about 0"
-    assert weak < medium < strong, f"not rising: {weak:.3f}, {medium:.3f}, {strong:.3f} nats"
+    unit, about_0 = (" nats", 0.1) if cls.in_nats else ("", 0.05 * abs(strong))
+    assert abs(weak) < about_0, f"independent codes: {weak:.3g}{unit}, expected about 0"
+    assert weak < medium < strong, f"not rising: {weak:.3g}, {medium:.3g}, {strong:.3g}{unit}"
+    if not cls.in_nats:
+        return
     for r, value in ((0.4, medium), (0.8, strong)):
         exact = gaussian_information(_DIM, r)
         slack = 0.05 + 0.05 * exact

@@ -2,6 +2,7 @@
 
 from mrdib_graph.transforms.align_features import AlignFeatures
 from mrdib_graph.transforms.item_knn_graph import ItemKNNGraph
+from mrdib_graph.transforms.max_item_graph import MaxItemGraph
 from mrdib_graph.transforms.scale_features import ScaleFeatures
 from mrdib_graph.transforms.split_interactions import SplitInteractions
 from mrdib_graph.transforms.split_leaks import split_leaks
@@ -11,6 +12,7 @@ from mrdib_graph.transforms.user_item_graph import UserItemGraph
 __all__ = [
     "AlignFeatures",
     "ItemKNNGraph",
+    "MaxItemGraph",
     "ScaleFeatures",
     "SplitInteractions",
     "split_leaks",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
 import torch
@@ -39,22 +40,26 @@ class ItemKNNGraph(BaseTransform):  # type: ignore[misc]
     disk by a hash of the features and options.
 
     Args:
-        k: Neighbours per item, itself included; cut to the number of items.
+        k: Neighbours per item, itself included; cut to the number of items.  One number, or one for
+            each modality by name.
         kind: One of the three.
         modalities: Which modalities; all by default.
 
     Raises:
-        ConfigError: An unknown kind or k below 1.
+        ConfigError: An unknown kind, k below 1, or none for a modality.
     """
 
     def __init__(
-        self, k: int = 10, kind: Kind = "cos_sym", modalities: tuple[str, ...] | None = None
+        self,
+        k: int | Mapping[str, int] = 10,
+        kind: Kind = "cos_sym",
+        modalities: tuple[str, ...] | None = None,
     ) -> None:
         if kind not in KINDS:
             raise ConfigError(f"kind: got {kind!r}, expected one of {', '.join(KINDS)}")
-        if k < 1:
+        if min([k] if isinstance(k, int) else k.values(), default=0) < 1:
             raise ConfigError(f"k: got {k}, expected 1 or more")
-        self.k = k
+        self.k = k if isinstance(k, int) else dict(k)
         self.kind = kind
         self.modalities = modalities
 
@@ -62,11 +67,12 @@ class ItemKNNGraph(BaseTransform):  # type: ignore[misc]
         """Add the relation ``('item', 'similar_<m>', 'item')`` and its operator for each m."""
         for modality in self.modalities or graph.modalities(data):
             name = f"item_{modality}_{self.kind}"
-            edges = min(self.k, graph.num_items(data)) * graph.num_items(data)
+            k = min(self.k_of(modality), graph.num_items(data))
+            edges = k * graph.num_items(data)
             if graph.has_operator(data, name) and graph.operator(data, name).nnz == edges:
                 continue
             x, mask = graph.item_features(data, modality)
-            index, value = self._neighbors(x, mask)
+            index, value = self._neighbors(x, mask, k)
             matrix = neighbor_matrix(index, value, x.size(0))
             graph.set_operator(data, name, matrix)
             relation = data[graph.similar(modality)]
@@ -74,9 +80,21 @@ class ItemKNNGraph(BaseTransform):  # type: ignore[misc]
             relation.edge_weight = matrix.value
         return data
 
-    def _neighbors(self, x: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        k = min(self.k, x.size(0))
+    def k_of(self, modality: str) -> int:
+        """Neighbours per item in a modality's graph.
 
+        Raises:
+            ConfigError: k is given by name, and not for this modality.
+        """
+        if isinstance(self.k, int):
+            return self.k
+        if modality not in self.k:
+            raise ConfigError(
+                f"k: got a number for {', '.join(self.k)}, expected one for '{modality}' too"
+            )
+        return self.k[modality]
+
+    def _neighbors(self, x: Tensor, mask: Tensor, k: int) -> tuple[Tensor, Tensor]:
         def build() -> dict[str, Tensor]:
             index, value = knn(x, k, None if bool(mask.all()) else mask)
             return {"index": index, "value": self.normalise(index, value, mask)}

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from mrdib_graph import backbones, resolver
-from mrdib_graph.backbones import LATTICE, VBPR, Backbone, LightGCN
+from mrdib_graph.backbones import LATTICE, MGCN, SMORE, VBPR, Backbone, LightGCN
 from mrdib_graph.errors import ConfigError
 from mrdib_graph.testing import check_backbone, tiny_data
 
@@ -17,6 +17,10 @@ OTHER_OPTIONS: list[tuple[type[Backbone], dict[str, Any]]] = [
     (LATTICE, {"learned_norm": "per_modality", "ui_norm": "sym", "k": 50}),
     (LATTICE, {"cf_model": "mf", "mix": 0.0}),
     (LATTICE, {"mix": 1.0, "embedding_dim": 16}),
+    (MGCN, {"side_scale": "paper", "num_item_layers": 2, "train_features": True, "k": 4}),
+    (MGCN, {"reg": 0.0, "contrast_weight": 0.0, "num_layers": 0}),
+    (SMORE, {"dropout": 0.3, "embedding_dim": 7, "k": 4, "train_features": True}),
+    (SMORE, {"reg": 0.0, "contrast_weight": 0.0, "num_item_layers": 2, "num_layers": 0}),
 ]
 
 
