@@ -29,7 +29,7 @@ from mrdib_graph.evaluation import Evaluator, holm, seed_test
 from mrdib_graph.experiment import ArmSpec, open_dataset, train_arm
 from mrdib_graph.experiment.checks import check_settings
 from mrdib_graph.experiment.closed_form import run_baseline
-from mrdib_graph.experiment.objectives import backbone_class, needs_modalities
+from mrdib_graph.experiment.objectives import build_backbone, why_not
 from mrdib_graph.experiment.report import MAIN_METRIC, p_text
 from mrdib_graph.tracking import Tracker
 
@@ -55,9 +55,9 @@ def run_seed(config: RunConfig, seed: int) -> dict[str, dict[str, float]]:
         if arm is not None:
             found[f"{name} closed-form"] = arm.mean
     for backbone in config.backbone:
-        multimodal = bool(backbone_class(backbone).from_data(data).modalities)
+        model = build_backbone(backbone, data, config.settings[settings_name(backbone)])
         for objective in config.objective:
-            if needs_modalities(objective) and not multimodal:
+            if why_not(objective, model):
                 continue
             spec = ArmSpec(backbone, objective)
             trained = train_arm(spec, seed, here, data, evaluator, Tracker())

@@ -24,7 +24,7 @@ from mrdib_graph.recommender import Recommender
 if TYPE_CHECKING:
     from speed import Row, Timer
 
-MRDIB = {"alpha_unique": 0.1, "alpha_redundancy": 0.0003}
+MRDIB: dict[str, Any] = {"alpha_unique": 0.1, "alpha_redundancy": 0.0003}
 """The arm ``mrdib`` as it is by default."""
 
 
@@ -131,11 +131,8 @@ def target_rows(data: HeteroData, timer: Timer) -> list[Row]:
     )
     step, products = timer(vbpr.step, vbpr_products(vbpr))
     rows.append(Row("vbpr step over its products", step / products, "ratio", 1.5))
-    for bare, name, options, target in (
-        (vbpr, "vbpr", {}, 0.25),
-        (lattice, "lattice", {}, 0.15),
-    ):
-        with_mrdib = Training(name, data, mrdib=True, **options)
+    for bare, name, target in ((vbpr, "vbpr", 0.25), (lattice, "lattice", 0.15)):
+        with_mrdib = Training(name, data, mrdib=True)
         with_mrdib.begin_epoch()
         bare_step, step = timer(_several(bare.step, 3), _several(with_mrdib.step, 3))
         rows.append(

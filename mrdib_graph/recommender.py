@@ -98,7 +98,8 @@ class Recommender(Module):
             def rank(change: Change) -> Tensor:
                 return self._rank(*(x.out for x in self._fuse(data, change(encoded), place)))
 
-            in_order = take_rows(rows, nodes.user_of, nodes.item_of)
+            of_nodes = {t: rows[t] for t in (graph.USER, graph.ITEM)}
+            in_order = take_rows(of_nodes, nodes.user_of, nodes.item_of)
             terms |= self.control.loss(in_order, rank, batch)
         if self.mrdib is not None:
             masks = {

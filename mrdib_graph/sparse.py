@@ -42,6 +42,9 @@ class SparseMatrix:
         self.shape = (crow.numel() - 1, num_cols)
         self._csr: Tensor | None = None
         self._transpose: SparseMatrix | None = None
+        # Row pointers and columns of the transpose, and where its values are found; made once for
+        # a pattern, whatever the values.
+        self._turned: list[tuple[Tensor, Tensor, Tensor]] = []
 
     @classmethod
     def from_edges(
@@ -97,7 +100,14 @@ class SparseMatrix:
         if self.symmetric:
             return self
         if self._transpose is None:
-            transpose = SparseMatrix.from_edges(self.col, self.row, self.value, self.shape[::-1])
+            if not self._turned:
+                row = self.row
+                order = torch.argsort(self.col * self.shape[0] + row)
+                crow = self.crow.new_zeros(self.shape[1] + 1)
+                torch.cumsum(torch.bincount(self.col, minlength=self.shape[1]), 0, out=crow[1:])
+                self._turned.append((crow, row[order], order))
+            crow, col, order = self._turned[0]
+            transpose = SparseMatrix(crow, col, self.value[order], self.shape[0])
             transpose._transpose = self
             self._transpose = transpose
         return self._transpose
@@ -113,7 +123,9 @@ class SparseMatrix:
 
     def with_values(self, value: Tensor, symmetric: bool = False) -> SparseMatrix:
         """The same pattern with other values [nnz]."""
-        return SparseMatrix(self.crow, self.col, value, self.shape[1], symmetric)
+        matrix = SparseMatrix(self.crow, self.col, value, self.shape[1], symmetric)
+        matrix._turned = self._turned
+        return matrix
 
     def row_sum(self) -> Tensor:
         """Sum of the values of each row [n]."""
@@ -145,7 +157,7 @@ class SparseMatrix:
 
     def __getstate__(self) -> dict[str, Any]:
         """Without the derived operators: torch cannot copy sparse CSR tensors."""
-        return {**self.__dict__, "_csr": None, "_transpose": None}
+        return {**self.__dict__, "_csr": None, "_transpose": None, "_turned": []}
 
     def __repr__(self) -> str:
         """Shape and number of stored values."""
@@ -189,7 +201,8 @@ class _SpMMValues(torch.autograd.Function):
         grad_x = _product(matrix.t, grad) if ctx.needs_input_grad[0] else None
         grad_value = None
         if ctx.needs_input_grad[1]:
-            grad_value = (grad[matrix.row] * x[matrix.col]).sum(-1)
+            zeros = matrix.with_values(torch.zeros_like(matrix.value)).csr
+            grad_value = torch.sparse.sampled_addmm(zeros, grad, x.contiguous().t()).values()
         return grad_x, grad_value, None
 
 

@@ -63,6 +63,9 @@ class Backbone(Module, ABC):
     rowwise: ClassVar[bool] = True
     """Whether the score needs no :meth:`propagate`, so that the rows of a batch are enough."""
 
+    has_ids: ClassVar[bool] = True
+    """Whether users and items have rows named ``'id'``, which some controls act on."""
+
     placements: ClassVar[tuple[Placement, ...]] = ("inline", "auxiliary")
     """Where MRdIB can stand, the default first."""
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 from mrdib_graph.backbones.backbone import Step
-from mrdib_graph.losses import info_nce
+from mrdib_graph.losses import distinct_rows, info_nce
 
 
 def side_contrast(step: Step, temperature: float) -> Tensor:
@@ -24,7 +25,12 @@ def side_contrast(step: Step, temperature: float) -> Tensor:
     Returns:
         Sum of the two, [] in nats.
     """
-    size = step.batch.pos_item.numel()
-    user, item = step.user.views, step.item.views
-    items = info_nce(item["side"][:size], item["behavior"][:size], temperature)
-    return items + info_nce(user["side"], user["behavior"], temperature)
+    losses: list[Tensor] = []
+    for fused, nodes in (
+        (step.item, step.batch.pos_item),
+        (step.user, step.batch.user),
+    ):
+        rows, count = distinct_rows(nodes)  # a repeated node has the same rows
+        side, behavior = fused.views["side"][rows], fused.views["behavior"][rows]
+        losses.append(info_nce(side, behavior, temperature, count=count))
+    return torch.stack(losses).sum()

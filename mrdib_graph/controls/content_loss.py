@@ -22,6 +22,8 @@ class ContentLoss(Control):
         weight: w.
     """
 
+    needs_ids = True
+
     def __init__(self, modalities: Sequence[str], weight: float = 0.1) -> None:
         super().__init__(modalities)
         if not weight >= 0:

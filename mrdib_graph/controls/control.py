@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import ClassVar
 
 import torch
 from torch.nn import Module
@@ -22,6 +23,9 @@ class Control(Module):
     Args:
         modalities: Names of the modality rows.
     """
+
+    needs_ids: ClassVar[bool] = False
+    """Whether it acts on rows named ``'id'``, so that a backbone without them cannot have it."""
 
     loss_weights: Mapping[str, float] = {}
 

@@ -20,6 +20,8 @@ class IDDropout(Control):
         p: Probability.
     """
 
+    needs_ids = True
+
     def __init__(self, modalities: Sequence[str], p: float = 0.3) -> None:
         super().__init__(modalities)
         self.p = _probability(p)

@@ -21,6 +21,8 @@ class SplitL2(Control):
         weight: w.
     """
 
+    needs_ids = True
+
     def __init__(self, modalities: Sequence[str], weight: float = 0.024) -> None:
         super().__init__(modalities)
         if not weight >= 0:

@@ -39,8 +39,10 @@ class HSIC(MIEstimator):
     another estimator does not fit this one.
 
     :math:`\sigma^2` is the median squared distance of at most 128 random rows plus
-    ``2 d floor**2``, for each code by itself.  It follows the codes and sends no gradient, so the
-    value does not depend on their scale, while the gradient sees :math:`\sigma` as a constant.
+    ``2 d floor**2``, for each code by itself.  It follows the codes, so the value does not depend
+    on their scale above the floor, and sends no gradient, so the gradient takes :math:`\sigma` for
+    a constant.  Up to half of plain HSIC's gradient then points at smaller codes, which lowers
+    nothing; next to nothing of the normalised form's points at another scale.
 
     The kernels are [n, n] tables, so of more than ``max_rows`` rows a random subset is read, the
     same for both codes, drawn anew in each call: O(max_rows^2 d), outside autocast.
@@ -87,12 +89,12 @@ class HSIC(MIEstimator):
             return 0.0 * (z1.sum() + z2.sum())
         near1, near2 = some_rows(z1.detach(), z2.detach(), BANDWIDTH_ROWS, generator)
         with torch.autocast(z1.device.type, enabled=False):
-            k = centred_kernel(z1, self._bandwidth(near1))
-            l = centred_kernel(z2, self._bandwidth(near2))  # noqa: E741
-            value = (k * l).sum() / (n * (n - 3))
+            k = hollow_kernel(z1, self._bandwidth(near1))
+            l = hollow_kernel(z2, self._bandwidth(near2))  # noqa: E741
+            value = unbiased_hsic(k, l)
             if self.normalise:
-                own = [m.square().sum() / (n * (n - 3)) + SPREAD for m in (k, l)]
-                value = value / (own[0] * own[1]).sqrt()
+                own = (unbiased_hsic(k, k) + SPREAD) * (unbiased_hsic(l, l) + SPREAD)
+                value = value / own.sqrt()
         return value
 
     def _bandwidth(self, z: Tensor) -> Tensor:
@@ -101,24 +103,26 @@ class HSIC(MIEstimator):
         return (median + 2 * self.embedding_dim * self.floor**2).sqrt()
 
 
-def centred_kernel(z: Tensor, bandwidth: Tensor) -> Tensor:
-    """Gaussian kernel of all pairs without its row and column means: [n, d] -> [n, n].
+def hollow_kernel(z: Tensor, bandwidth: Tensor) -> Tensor:
+    """Gaussian kernel of all pairs less 1, so 0 on the diagonal: [n, d] -> [n, n].
 
-    The means leave the diagonal out, which is 0 before and after.  The product of two such tables,
-    summed and divided by n (n - 3), is the unbiased HSIC, and that of one with itself is never
-    below 0: "Partial Distance Correlation with Methods for Dissimilarities" (Szekely and Rizzo,
-    Annals of Statistics 2014).
+    A constant off the diagonal drops out of :func:`unbiased_hsic`.  Without the 1 the kernel keeps
+    its digits where all rows are near each other.
     """
-    n = len(z)
     z = (z - z.mean(0)) / bandwidth
-    norm = z.square().sum(1)  # [n]
-    squared = (norm[:, None] + norm - 2 * z @ z.T).clamp_min(0)  # [n, n]
-    diagonal = torch.eye(n, dtype=torch.bool, device=z.device)
-    # centring removes constants: the kernel less 1 keeps its digits where all rows are near
-    k = torch.expm1(-0.5 * squared).masked_fill(diagonal, 0)
-    means = k.sum(1) / (n - 2)  # [n]
-    overall = means.sum() / (n - 1)
-    return (k - means - means[:, None] + overall).masked_fill(diagonal, 0)
+    half = 0.5 * z.square().sum(1)  # [n]
+    # rounding can make a distance negative: far rows would overflow
+    exponent = (torch.addmm(-half, z, z.T) - half[:, None]).clamp_max(0)
+    return exponent.expm1()
+
+
+def unbiased_hsic(k: Tensor, l: Tensor) -> Tensor:  # noqa: E741
+    """The estimate of Song et al. from two symmetric tables with diagonal 0: [n, n] x 2 -> []."""
+    n = len(k)
+    rows1, rows2 = k.sum(1), l.sum(1)  # [n]
+    trace = k.flatten() @ l.flatten()
+    totals = rows1.sum() * rows2.sum() / ((n - 1) * (n - 2))
+    return (trace + totals - 2 / (n - 2) * (rows1 @ rows2)) / (n * (n - 3))
 
 
 def gaussian_hsic(d: int, r: float, bandwidth: float) -> float:

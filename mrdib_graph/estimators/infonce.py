@@ -87,7 +87,7 @@ class PairCritic(Module):
 
 
 def contrast(scores: Tensor) -> Tensor:
-    """Mean over rows of the diagonal less the logarithm of the row's mean exponential: [n, n] -> [].
+    """Mean log share of each row's diagonal score in the row's mean exponential: [n, n] -> [].
 
     At most log(n), with equality where each row's diagonal score stands out.
     """

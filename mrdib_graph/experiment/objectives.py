@@ -61,6 +61,16 @@ def needs_modalities(name: str) -> bool:
     return name != "bare"
 
 
+def why_not(objective: str, model: Backbone) -> str:
+    """Why a backbone cannot have an arm; empty where it can."""
+    if needs_modalities(objective) and not model.modalities:
+        return "has no modality embeddings"
+    control = _CONTROLS.get(objective)
+    if control is not None and control.needs_ids and not model.has_ids:
+        return "has no ID rows"
+    return ""
+
+
 def backbone_class(name: str) -> type[Backbone]:
     """The class of a backbone by name or ``file.py:Class``."""
     cls: type[Backbone] = resolver.resolve_class(name, backbones, Backbone, "backbone")
@@ -107,10 +117,10 @@ def build_recommender(
     model = build_backbone(backbone, data, settings, objective)
     placement: Placement | None = arm_value(settings, objective, "placement", settings.placement)
     reg_fused = float(arm_value(settings, objective, "reg_fused", settings.reg_fused))
-    if needs_modalities(objective) and not model.modalities:
+    if reason := why_not(objective, model):
         raise ConfigError(
-            f"objective {objective}: {type(model).__name__} has no modality embeddings, so there "
-            "is nothing for it to act on; run this backbone bare"
+            f"objective {objective}: {type(model).__name__} {reason}, so there is nothing for it "
+            "to act on; leave this arm out, or run this backbone bare"
         )
     part = build_part(settings, objective, model.modalities)
     mrdib = part if isinstance(part, MRdIB) else None

@@ -19,7 +19,7 @@ from mrdib_graph.experiment.arm import ArmSpec, TrainedArm, train_arm
 from mrdib_graph.experiment.checks import check_settings
 from mrdib_graph.experiment.data import open_dataset
 from mrdib_graph.experiment.environment import environment
-from mrdib_graph.experiment.objectives import build_backbone, needs_modalities
+from mrdib_graph.experiment.objectives import build_backbone, why_not
 from mrdib_graph.experiment.outputs import Outputs, write_text
 from mrdib_graph.experiment.profiles import (
     code_maps,
@@ -112,17 +112,15 @@ class Experiment:
         return self._finish(data, info, outputs, arms, profiles, codes, best)
 
     def _specs(self, data: HeteroData) -> list[ArmSpec]:
-        """The arms to run: those that need modalities only where the backbone has some."""
+        """The arms to run: those that the backbones can have."""
         specs = []
         for backbone in self.backbones:
             settings = self.config.settings[settings_name(backbone)]
             model = build_backbone(backbone, data, settings)
             for objective in self.config.objective:
-                if needs_modalities(objective) and not model.modalities:
-                    self.say(
-                        f"{settings_name(backbone)} has no modality embeddings: the arm "
-                        f"{objective} is left out"
-                    )
+                if reason := why_not(objective, model):
+                    name = settings_name(backbone)
+                    self.say(f"{name} {reason}: the arm {objective} is left out")
                     continue
                 specs.append(ArmSpec(backbone, objective))
         if self.backbones and not specs:

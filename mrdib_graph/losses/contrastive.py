@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.utils.checkpoint import checkpoint
 
 _BLOCK_VALUES = 2**20  # scores of one block: 4 MB
 
@@ -16,6 +18,7 @@ def info_nce(
     temperature: float,
     candidates: Tensor | None = None,
     normalize: bool = True,
+    count: Tensor | None = None,
 ) -> Tensor:
     r"""Each row of a is to be told its own row of b among candidates.
 
@@ -33,37 +36,65 @@ def info_nce(
         temperature: :math:`\tau`, above 0.
         candidates: Rows [N, d] to choose from; they should contain b.
         normalize: Use cosines; inner products otherwise.
+        count: How many equal rows each row stands for [n], as an anchor and, without
+            ``candidates``, as a candidate; the result is that of the repeated rows.  A batch
+            names popular nodes many times, and computing each once is several times as fast.
 
     Returns:
         Mean loss, [] in nats.
     """
+    of_candidate = count if candidates is None else None
     candidates = b if candidates is None else candidates
     if normalize:
         a, b, candidates = (F.normalize(x, dim=-1, eps=1e-12) for x in (a, b, candidates))
-    rows = max(1, _BLOCK_VALUES // max(1, candidates.size(0)))
-    if rows >= a.size(0):
-        return _block(a, b, candidates, temperature) / a.size(0)
-    sums: list[Tensor] = [
-        checkpoint(
-            _block,
-            a[start : start + rows],
-            b[start : start + rows],
-            candidates,
-            temperature,
-            use_reentrant=False,
-            preserve_rng_state=False,
-        )
-        for start in range(0, a.size(0), rows)
-    ]
-    return torch.stack(sums).sum() / a.size(0)
+    a = a / temperature
+    log_count = None if of_candidate is None else of_candidate.to(a.dtype).log()
+    losses = _LogSumExp.apply(a, candidates, log_count) - (a * b).sum(-1)  # type: ignore[no-untyped-call]
+    mean: Tensor = losses.mean() if count is None else (losses * count).sum() / count.sum()
+    return mean
 
 
-def _block(a: Tensor, b: Tensor, candidates: Tensor, temperature: float) -> Tensor:
-    """Summed loss of a block of rows."""
-    own = (a * b).sum(-1) / temperature
-    return ((a @ candidates.T / temperature).logsumexp(-1) - own).sum()
+def distinct_rows(index: Tensor) -> tuple[Tensor, Tensor]:
+    """One position of each distinct value of an index [n], and how often the value occurs."""
+    values, inverse, counts = torch.unique(index, return_inverse=True, return_counts=True)
+    positions = torch.empty_like(values)
+    positions[inverse] = torch.arange(index.numel(), device=index.device)
+    return positions, counts
 
 
 def cosine_distance(a: Tensor, b: Tensor) -> Tensor:
     """Mean of 1 - cos(a_k, b_k): [n, d], [n, d] -> []."""
     return 1 - F.cosine_similarity(a, b, dim=-1).mean()
+
+
+class _LogSumExp(torch.autograd.Function):
+    """``logsumexp(a @ c.T + log_count)`` over the candidates: [n, d], [N, d], [N] -> [n]."""
+
+    @staticmethod
+    def forward(ctx: Any, a: Tensor, candidates: Tensor, log_count: Tensor | None) -> Tensor:
+        out = a.new_empty(a.size(0))
+        for rows in _blocks(a.size(0), candidates.size(0)):
+            out[rows] = _scores(a[rows], candidates, log_count).logsumexp(-1)
+        ctx.save_for_backward(a, candidates, log_count, out)
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, None]:
+        a, candidates, log_count, out = ctx.saved_tensors
+        grad_a, grad_candidates = torch.empty_like(a), torch.zeros_like(candidates)
+        for rows in _blocks(a.size(0), candidates.size(0)):
+            score = _scores(a[rows], candidates, log_count)
+            share = score.sub_(out[rows].unsqueeze(1)).exp_().mul_(grads[0][rows].unsqueeze(1))
+            torch.mm(share, candidates, out=grad_a[rows])
+            grad_candidates.addmm_(share.T, a[rows])
+        return grad_a, grad_candidates, None
+
+
+def _scores(a: Tensor, candidates: Tensor, log_count: Tensor | None) -> Tensor:
+    return a @ candidates.T if log_count is None else torch.addmm(log_count, a, candidates.T)
+
+
+def _blocks(num_rows: int, num_candidates: int) -> Iterator[slice]:
+    size = max(1, _BLOCK_VALUES // max(1, num_candidates))
+    for start in range(0, num_rows, size):
+        yield slice(start, min(start + size, num_rows))

@@ -21,7 +21,7 @@ def degree_sample(weights: Tensor, n: int, generator: torch.Generator) -> Tensor
     unlike ``torch.multinomial``, has no limit of :math:`2^{24}` entries.
 
     Args:
-        weights: Not negative, with n or more positive ones [E]; an index of weight 0 is never drawn.
+        weights: Not negative, n or more of them positive [E]; weight 0 is never drawn.
         n: How many.
         generator: Source of the draw, which is made on its device: a generator on the CPU gives one
             draw wherever the weights are.

@@ -1,4 +1,4 @@
-"""Figures of a run: curves, gains, information profile, sensitivity, map of the codes.
+"""Figures: curves, gains, information profile, sensitivity, map of the codes, estimators.
 
 Every function takes plain numbers, dictionaries or tensors and returns a
 ``matplotlib.figure.Figure``; nothing is shown and no global state of matplotlib is touched.
@@ -8,6 +8,7 @@ matplotlib and scikit-learn are imported at use.
 from mrdib_graph.plotting.arms import arm_bars
 from mrdib_graph.plotting.code_map import code_map
 from mrdib_graph.plotting.curves import curves
+from mrdib_graph.plotting.estimators import estimator_errors
 from mrdib_graph.plotting.information import (
     information_bars,
     information_heat_maps,
@@ -19,6 +20,7 @@ __all__ = [
     "arm_bars",
     "code_map",
     "curves",
+    "estimator_errors",
     "information_bars",
     "information_heat_maps",
     "knock_out_bars",

@@ -129,6 +129,10 @@ def _check_rows(cls: type[Backbone], options: dict[str, Any]) -> None:
         if backbone.rowwise:
             after = backbone.propagate(full, node_type, run.data).out
             _close(after, full.out, f"rowwise is True, and propagate changes {node_type} rows", 0)
+    names = {node_type: list(expected[node_type]) for node_type in index}
+    assert all("id" in found for found in names.values()) == backbone.has_ids, (
+        f"has_ids is {backbone.has_ids}, and the names of encode are {names}"
+    )
     missing = [m for m in backbone.modalities if m not in expected[graph.ITEM]]
     assert not missing, f"encode gives no item rows of the modality '{missing[:1]}'"
 

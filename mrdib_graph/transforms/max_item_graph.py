@@ -74,7 +74,7 @@ class MaxItemGraph(BaseTransform):  # type: ignore[misc]
         key = torch.cat([g.row * size + g.col for g in graphs])
         value = torch.cat([g.value for g in graphs])
         key, value = key[value != 0], value[value != 0]
-        union, position = key.unique(return_inverse=True)
+        union, position = torch.unique(key, return_inverse=True)
         largest = value.new_zeros(union.numel())
         largest.scatter_reduce_(0, position, value, "amax", include_self=False)
         return SparseMatrix.from_edges(union // size, union % size, largest, (size, size))

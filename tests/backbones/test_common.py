@@ -5,7 +5,24 @@ from typing import Any
 import pytest
 
 from mrdib_graph import backbones, resolver
-from mrdib_graph.backbones import LATTICE, MGCN, SMORE, VBPR, Backbone, LightGCN
+from mrdib_graph.backbones import (
+    BM3,
+    DRAGON,
+    FREEDOM,
+    GRCN,
+    LATTICE,
+    MENTOR,
+    MGCN,
+    MMGCN,
+    SMORE,
+    SOIL,
+    VBPR,
+    Backbone,
+    DualGNN,
+    LGMRec,
+    LightGCN,
+    SLMRec,
+)
 from mrdib_graph.errors import ConfigError
 from mrdib_graph.testing import check_backbone, tiny_data
 
@@ -21,6 +38,25 @@ OTHER_OPTIONS: list[tuple[type[Backbone], dict[str, Any]]] = [
     (MGCN, {"reg": 0.0, "contrast_weight": 0.0, "num_layers": 0}),
     (SMORE, {"dropout": 0.3, "embedding_dim": 7, "k": 4, "train_features": True}),
     (SMORE, {"reg": 0.0, "contrast_weight": 0.0, "num_item_layers": 2, "num_layers": 0}),
+    (LGMRec, {"num_hyper_layers": 3, "num_hyperedges": 16, "dropout": 0.0, "alpha": 1.0}),
+    (LGMRec, {"contrast_weight": 0.0, "reg": 0.0, "num_layers": 0, "num_modality_layers": 1}),
+    (SLMRec, {"contrast_weight": 1.0, "num_layers": 1, "embedding_dim": 16}),
+    (SLMRec, {"contrast_weight": 0.0, "temperature": 1.0}),
+    (FREEDOM, {"num_item_layers": 2, "train_features": True, "user_side": "mean", "k": 4}),
+    (FREEDOM, {"prune": 0.0, "reg": 0.0, "num_layers": 0, "user_side": "vector"}),
+    (BM3, {"num_layers": 2, "train_features": True, "user_side": "mean", "dropout": 0.3}),
+    (BM3, {"dropout": 0.0, "reg": 0.0, "alignment_weight": 0.0, "user_side": "vector"}),
+    (SOIL, {"exclude_history": True, "k_second_order": 3, "contrast_warmup_epochs": 4}),
+    (SOIL, {"interest_count": False, "side_scale": "paper", "second_order_weight": 1.0}),
+    (SOIL, {"k_interest": 0, "k_second_order": 0, "contrast_weight": 0.0, "num_layers": 0}),
+    (DualGNN, {"pad": "none", "inplace_quirk": False, "num_layers": 1, "user_k": 4, "reg": 0.0}),
+    (DRAGON, {"pad": "none", "num_item_layers": 2, "k": 4, "user_k": 300, "reg": 0.0}),
+    (MENTOR, {"contrast_weight": 0.0, "num_item_layers": 2, "k": 4, "reg": 0.0}),
+    (MENTOR, {"align_weight": 0.0, "contrast_weight": 1.0, "temperature": 0.6, "noise": 0.3}),
+    (MMGCN, {"train_ids": True, "reg": 0.1, "project_above": 6, "hidden_channels": 10}),
+    (MMGCN, {"project_above": 6, "embedding_dim": 7}),
+    (GRCN, {"routing": "published", "num_layers": 0, "reg": 0.0}),
+    (GRCN, {"num_routing": 1, "num_layers": 1, "embedding_dim": 7}),
 ]
 
 

@@ -18,6 +18,9 @@ CONFIGS = Path(__file__).resolve().parents[2] / "benchmarks" / "configs"
 FILES = sorted(CONFIGS.glob("*/*"))
 SHAPES = {
     "planted": (2_000, 2_000, {"image": 128, "text": 64, "audio": 32}),
+    **dict.fromkeys(
+        ("baby", "sports", "clothing"), (400, 300, {"image": 4_096, "text": 384})
+    ),  # their widths; cut to few users and items
     "lastfm2k": (1_858, 1_425, {"audio_vggish": 128, "audio_whisper": 512, "text": 384}),
 }
 """Users, items and raw widths of each data set that settings are stored for."""

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from mrdib_graph import backbones, resolver
+from mrdib_graph.backbones import Backbone
 from mrdib_graph.datasets import MMRecFolder
 from mrdib_graph.experiment import OBJECTIVES
 from mrdib_graph.experiment.objectives import CONTROLS
@@ -53,9 +55,6 @@ def test_its_options_are_settings_like_those_of_any_other(tiny_job, out: Path) -
 
 def test_it_is_short_and_passes_the_common_checks(main_job) -> None:
     assert len(MINE.read_text(encoding="utf-8").splitlines()) < 60
-    from mrdib_graph import backbones, resolver
-    from mrdib_graph.backbones import Backbone
-
     cls = resolver.resolve_class(f"{MINE}:ContentGCN", backbones, Backbone, "backbone")
     check_backbone(cls)
     check_backbone(cls, num_layers=1, k=3)
@@ -65,10 +64,30 @@ def test_all_backbones_at_once(tiny_job, out: Path) -> None:
     done = tiny_job("--backbone", "all", "--objective", "bare,mrdib", "--out", out)
     assert done.status == 0, done.err
     found = arms(out)
-    assert {b for b, o in found if o == "bare"} >= {"lattice", "lightgcn", "vbpr"}
-    assert ("lattice", "mrdib") in found and ("vbpr", "mrdib") in found
-    assert ("lightgcn", "mrdib") not in found
+    everyone = set(resolver.choices(backbones, Backbone))
+    assert {b for b, o in found if o == "bare"} == everyone
+    assert {b for b, o in found if o == "mrdib"} == everyone - {"lightgcn"}
     assert "lightgcn has no modality embeddings: the arm mrdib is left out" in done.out
+
+
+@pytest.mark.slow
+def test_all_backbones_with_mrdib_and_every_control(tiny_job, out: Path) -> None:
+    objectives = ("bare", "mrdib", "paper", *CONTROLS)
+    flags = ("--backbone", "all", "--objective", ",".join(objectives), "--alpha-kl", "0.01")
+    done = tiny_job(*flags, "--epochs", "1", "--out", out)
+    assert done.status == 0, done.err
+    found = arms(out)
+    everyone = resolver.choices(backbones, Backbone)
+    assert len(everyone) >= 15
+    without_ids = {"mmgcn", "dualgnn", "dragon", "mentor"}
+    for name in everyone:
+        mine = {objective for backbone, objective in found if backbone == name}
+        if name == "lightgcn":
+            assert mine == {"bare"}
+        elif name in without_ids:
+            assert set(objectives) - mine == {"id-dropout", "split-l2", "content-loss"}
+        else:
+            assert mine == set(objectives)
 
 
 def test_every_objective_and_the_comparisons_with_each_control(tiny_job, out: Path) -> None:

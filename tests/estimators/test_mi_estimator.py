@@ -5,11 +5,11 @@ from torch import Generator, Tensor
 
 from mrdib_graph import estimators, resolver
 from mrdib_graph.errors import ConfigError
-from mrdib_graph.estimators import CLUB, MINE, Gaussian, MIEstimator
-from mrdib_graph.estimators.mi_estimator import derangement, frozen
+from mrdib_graph.estimators import CLUB, HSIC, MINE, Gaussian, InfoNCE, MIEstimator
+from mrdib_graph.estimators.mi_estimator import derangement, frozen, some_rows
 
-ALL = [MINE, CLUB, Gaussian]
-LEARNED = [MINE, CLUB]
+ALL = [MINE, CLUB, InfoNCE, Gaussian, HSIC]
+LEARNED = [MINE, CLUB, InfoNCE]
 
 
 class Dot(MIEstimator):
@@ -25,9 +25,19 @@ def codes(n: int = 64, d: int = 6, seed: int = 0) -> tuple[Tensor, Tensor]:
     return z1.requires_grad_(), (0.6 * z1.detach() + 0.8 * noise).requires_grad_()
 
 
-def test_names_resolve_to_the_three_classes():
+def test_names_resolve_to_the_classes():
     known = resolver.choices(estimators, MIEstimator)
-    assert known == {"mine": MINE, "club": CLUB, "gaussian": Gaussian}
+    assert known == {
+        "mine": MINE,
+        "club": CLUB,
+        "infonce": InfoNCE,
+        "gaussian": Gaussian,
+        "hsic": HSIC,
+    }
+
+
+def test_all_but_hsic_are_in_nats():
+    assert [cls for cls in ALL if not cls.in_nats] == [HSIC]
 
 
 def test_base_is_abstract_and_gives_a_constant_zero():
@@ -62,6 +72,9 @@ def test_bad_shapes_are_refused_by_both_scalars(cls):
         (Gaussian, {"floor": -1.0}),
         (Gaussian, {"ridge": 0.0}),
         (Gaussian, {"embedding_dim": 0}),
+        (InfoNCE, {"max_rows": 1}),
+        (HSIC, {"max_rows": 3}),
+        (HSIC, {"floor": 0.0}),
     ],
 )
 def test_options_out_of_range_are_named(cls, options):
@@ -165,6 +178,20 @@ def test_frozen_gives_the_module_value_without_parameter_gradients():
     assert torch.allclose(x.grad, layer.weight.detach().sum(0).expand(4, 3))
     assert layer.weight.grad is None and layer.bias.grad is None
     assert layer.weight.requires_grad
+
+
+def test_some_rows_are_the_same_of_both_codes_without_repeats():
+    z1 = torch.arange(50.0)[:, None]
+    a, b = some_rows(z1, -z1, 20, Generator().manual_seed(0))
+    assert a.shape == (20, 1) and torch.equal(a, -b) and len(a.unique()) == 20
+    again, _ = some_rows(z1, -z1, 20, Generator().manual_seed(0))
+    other, _ = some_rows(z1, -z1, 20, Generator().manual_seed(1))
+    assert torch.equal(a, again) and not torch.equal(a, other)
+    for few in (20, 50, 51):  # nothing is drawn where all are kept
+        generator = Generator().manual_seed(0)
+        kept, _ = some_rows(z1, -z1, few, generator)
+        drawn = not torch.equal(generator.get_state(), Generator().manual_seed(0).get_state())
+        assert drawn == (few == 20) and (drawn or kept is z1)
 
 
 def test_derangement_is_one_cycle_without_fixed_points():

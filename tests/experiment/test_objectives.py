@@ -9,7 +9,9 @@ from mrdib_graph.config import Settings
 from mrdib_graph.errors import ConfigError
 from mrdib_graph.experiment import OBJECTIVES, PAPER, build_recommender
 from mrdib_graph.experiment import objectives as module
+from mrdib_graph.loader import TripletLoader
 from mrdib_graph.mrdib import MRdIB
+from mrdib_graph.recommender import Recommender
 
 MRDIB = {"alpha_kl": 0.02, "alpha_redundancy": 0.3, "alpha_unique": 0.4, "estimator": "mine"}
 SETTINGS = Settings(embedding_dim=8, reg_fused=0.05, objectives={"mrdib": MRDIB})
@@ -138,6 +140,26 @@ def test_mistakes(data: HeteroData) -> None:
         build_recommender("lightgcn", data, SETTINGS, "mrdib")
     with pytest.raises(ConfigError, match="'latice' is unknown; did you mean 'lattice'"):
         module.backbone_class("latice")
+    with pytest.raises(ConfigError, match="id-dropout: DualGNN has no ID rows, so .* run this"):
+        build_recommender("dualgnn", data, SETTINGS, "id-dropout")
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES)
+@pytest.mark.parametrize("name", ["lightgcn", "dualgnn", "vbpr"])
+def test_an_arm_is_refused_exactly_where_it_would_fail(
+    data: HeteroData, name: str, objective: str
+) -> None:
+    model = module.build_backbone(name, data, SETTINGS)
+    part = module.build_part(SETTINGS, objective, model.modalities or ["image"])
+    batch = next(iter(TripletLoader(data, 8)))
+    kept = {"mrdib" if isinstance(part, MRdIB) else "control": part} if part else {}
+    try:
+        recommender = Recommender(model, **kept)
+        recommender.loss(model.prepare(data), batch)
+    except ConfigError:
+        assert module.why_not(objective, model)
+    else:
+        assert not module.why_not(objective, model)
 
 
 def test_only_bare_has_a_meaning_without_modalities(data: HeteroData) -> None:

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from mrdib_graph.losses import contrastive, cosine_distance, info_nce
+from mrdib_graph.losses import contrastive, cosine_distance, distinct_rows, info_nce
 from mrdib_graph.testing.largest_tensor import LargestTensor
 
 
@@ -50,6 +50,28 @@ def test_values_and_gradients_equal_the_loop(monkeypatch, block, normalize, own)
         strict=True,
     ):
         torch.testing.assert_close(grad, wanted)
+
+
+@pytest.mark.parametrize("normalize", [True, False])
+def test_counted_rows_equal_repeated_rows(normalize) -> None:
+    generator = torch.Generator().manual_seed(0)
+    a, b = torch.randn(2, 4, 3, generator=generator, dtype=torch.float64).unbind()
+    a, b = a.requires_grad_(), b.requires_grad_()
+    index = torch.tensor([2, 0, 2, 1, 3, 3, 2])
+    positions, counts = distinct_rows(index)
+    assert index[positions].tolist() == [0, 1, 2, 3] and counts.tolist() == [1, 1, 3, 2]
+    value = info_nce(a, b, 0.5, normalize=normalize, count=counts)
+    expected = info_nce(a[index], b[index], 0.5, normalize=normalize)
+    torch.testing.assert_close(value, expected)
+    for grad, wanted in zip(
+        torch.autograd.grad(value, [a, b]), torch.autograd.grad(expected, [a, b]), strict=True
+    ):
+        torch.testing.assert_close(grad, wanted)
+
+
+def test_gradients_numerically() -> None:
+    a, b, c = (torch.randn(4, 3, dtype=torch.float64, requires_grad=True) for _ in range(3))
+    assert torch.autograd.gradcheck(lambda *x: info_nce(x[0], x[1], 0.4, x[2]), (a, b, c))
 
 
 def test_no_table_of_all_scores_is_made(monkeypatch) -> None:

@@ -6,7 +6,7 @@ import torch
 from torch import Generator, Tensor
 
 from mrdib_graph import estimators, resolver
-from mrdib_graph.estimators import CLUB, MINE, Gaussian, MIEstimator
+from mrdib_graph.estimators import CLUB, HSIC, MINE, Gaussian, MIEstimator
 from mrdib_graph.estimators.mi_estimator import derangement
 from mrdib_graph.testing import check_estimator
 from mrdib_graph.testing.estimators import gaussian_information, gaussian_pair
@@ -31,6 +31,22 @@ class Halved(Third):
 class Shifted(Third):
     def forward(self, z1: Tensor, z2: Tensor, generator: Generator | None = None) -> Tensor:
         return super().forward(z1, z2) + 1
+
+
+class Score(Halved):
+    """On a scale of its own."""
+
+    in_nats = False
+
+
+class ShiftedScore(Score):
+    def forward(self, z1: Tensor, z2: Tensor, generator: Generator | None = None) -> Tensor:
+        return super().forward(z1, z2) + 0.09
+
+
+class FallingScore(Score):
+    def forward(self, z1: Tensor, z2: Tensor, generator: Generator | None = None) -> Tensor:
+        return -super().forward(z1, z2)
 
 
 class Unfloored(Third):
@@ -95,6 +111,7 @@ def test_every_estimator_of_the_package_passes(name):
 def test_options_reach_the_class_and_a_third_party_passes():
     check_estimator(MINE, ema_rate=None, hidden_channels=32)
     check_estimator(Third)
+    check_estimator(HSIC, normalise=False)
     with pytest.raises(TypeError, match="wrong_option"):
         check_estimator(MINE, wrong_option=1)
 
@@ -104,6 +121,8 @@ def test_options_reach_the_class_and_a_third_party_passes():
     [
         (Halved, "correlation 0.4"),
         (Shifted, "independent codes"),
+        (ShiftedScore, "independent codes: 0.0"),
+        (FallingScore, "not rising"),
         (Unfloored, "codes: estimate nan"),
         (OneSided, "no gradient to z2"),
         (NotScalar, "expected a scalar"),
@@ -131,6 +150,14 @@ def test_bound_decides_the_side():
     with pytest.raises(AssertionError, match="bound 'upper'"):
         check_estimator(Halved)
     Halved.bound = "exact"
+
+
+def test_a_dependence_that_is_not_in_nats_is_held_to_no_closed_form():
+    check_estimator(Score)
+    Score.in_nats = True
+    with pytest.raises(AssertionError, match="correlation 0.4"):
+        check_estimator(Score)
+    Score.in_nats = False
 
 
 def test_check_leaves_the_global_generator_alone():

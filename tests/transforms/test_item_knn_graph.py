@@ -124,6 +124,21 @@ def test_another_k_is_built_again_whatever_was_built_between() -> None:
     assert graph.item_graph(data, "text").nnz == 4 * 40
 
 
+def test_a_k_for_each_modality() -> None:
+    k = {"text": 3, "image": 7}
+    data = ItemKNNGraph(k)(ItemKNNGraph(5)(tiny_data()))
+    for m in k:
+        alone = ItemKNNGraph(k[m], modalities=(m,))(tiny_data())
+        assert torch.equal(graph.item_graph(data, m).dense(), graph.item_graph(alone, m).dense())
+    again = ItemKNNGraph(k)(data)
+    assert all(graph.item_graph(again, m) is graph.item_graph(data, m) for m in k)
+    with pytest.raises(ConfigError, match="k: got a number for text, image, .* 'audio' too"):
+        ItemKNNGraph(k)(tiny_data(modalities=("image", "text", "audio")))
+    for wrong in ({}, {"text": 3, "image": 0}):
+        with pytest.raises(ConfigError, match="k: got {.*}, expected 1 or more"):
+            ItemKNNGraph(wrong)
+
+
 def test_errors_and_repr() -> None:
     assert repr(ItemKNNGraph(3, "bin_sym")) == "ItemKNNGraph(k=3, kind='bin_sym')"
     with pytest.raises(ConfigError, match="kind: got 'cos', expected one of cos_sym, "):

@@ -1,0 +1,290 @@
+"""Bias, spread and cost of the estimators on Gaussian codes, where the information is known.
+
+    python benchmarks/estimators.py
+
+The columns of two codes of width d are correlated pairwise, so that the codes share the same number
+of nats at every width.  Each estimator reads ``rows`` nodes at a time.  With data ``fresh``, a
+critic learns on new rows at every step and is read on new rows: nothing can be learned by heart.
+With data ``same``, it learns on one sample, step after step, and is read on that sample, as in
+training on a fixed set of items.  Writes ``estimators.json``, ``.md`` and ``.png`` into ``--out``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import math
+import statistics
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import torch
+from tabulate import tabulate
+from torch import Generator, Tensor
+
+from mrdib_graph import estimators, resolver
+from mrdib_graph.errors import ConfigError, MRdIBError
+from mrdib_graph.estimators import MIEstimator
+from mrdib_graph.experiment.environment import environment
+from mrdib_graph.plotting import estimator_errors
+from mrdib_graph.testing.estimators import gaussian_pair
+
+DATA = ("fresh", "same")
+ROUNDS = 9
+"""Timed rounds; in each the estimators take turns, so that a busy machine slows all alike."""
+
+TITLES = (
+    "Bias in nats ± standard deviation",
+    "Standard deviations between the least and the most nats, fresh rows",
+    "CPU milliseconds of a step (times the first estimator's)",
+)
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """What is measured; every field is a flag."""
+
+    estimators: tuple[str, ...] = ("gaussian", "mine", "club", "infonce", "hsic")
+    dims: tuple[int, ...] = (4, 16, 64)
+    rows: tuple[int, ...] = (64, 256, 1024)
+    nats: tuple[float, ...] = (0.0, 2.0)
+    steps: int = 200
+    learning_rate: float = 5e-3
+    repeats: int = 3
+    draws: int = 10
+    cost_rows: tuple[int, ...] = (256, 1024, 4096)
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be measured.
+
+        Raises:
+            ConfigError: A size is out of range.
+        """
+        for name, least in (("dims", 1), ("rows", 2), ("cost_rows", 2), ("nats", 0)):
+            if not getattr(self, name) or min(getattr(self, name)) < least:
+                raise ConfigError(f"{name}: got {getattr(self, name)}, expected {least} or more")
+        for name, least in (("steps", 1), ("repeats", 1), ("draws", 2)):
+            if getattr(self, name) < least:
+                raise ConfigError(f"{name}: got {getattr(self, name)}, expected {least} or more")
+
+
+def correlation(nats: float, d: int) -> float:
+    """The correlation of d pairs of columns that together share so many nats."""
+    return math.sqrt(-math.expm1(-2 * nats / d))
+
+
+def batches(
+    rows: int, d: int, nats: float, fresh: bool, generator: Generator
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Pairs of codes without end: new ones each time, or always the first."""
+    pair = gaussian_pair(rows, d, correlation(nats, d), generator)
+    while True:
+        yield pair
+        if fresh:
+            pair = gaussian_pair(rows, d, correlation(nats, d), generator)
+
+
+def estimates(
+    cls: type[MIEstimator], d: int, rows: int, nats: float, data: str, sizes: Sizes
+) -> list[float]:
+    """What an estimator says, some draws after each of the repeated trainings.
+
+    On the sample that a critic was trained on there is one value for each training.
+    """
+    values = []
+    for repeat in range(sizes.repeats):
+        seed = sizes.seed + 1000 * repeat
+        torch.manual_seed(seed)
+        estimator, generator = cls(d), Generator().manual_seed(seed)
+        parameters = [p for p in estimator.parameters() if p.requires_grad]
+        # without a critic there is nothing to learn by heart: every sample is a fresh one
+        fresh = data == "fresh" or not parameters
+        codes = batches(rows, d, nats, fresh, generator)
+        if parameters:
+            optimizer = torch.optim.Adam(parameters, lr=sizes.learning_rate)
+            for _ in range(sizes.steps):
+                optimizer.zero_grad()
+                torch.autograd.backward(estimator.learning_loss(*next(codes), generator))
+                optimizer.step()
+        estimator.eval()
+        with torch.no_grad():
+            for _ in range(sizes.draws if fresh else 1):
+                values.append(float(estimator(*next(codes), generator)))
+    return values
+
+
+def measure(classes: dict[str, type[MIEstimator]], sizes: Sizes) -> list[Row]:
+    """Mean, bias and standard deviation of every estimator in every cell."""
+    found = []
+    cells = itertools.product(sizes.dims, sizes.rows, sizes.nats, classes.items(), DATA)
+    for d, rows, nats, (name, cls), data in cells:
+        values = estimates(cls, d, rows, nats, data, sizes)
+        mean = statistics.fmean(values)
+        row = {
+            "estimator": name,
+            "in_nats": cls.in_nats,
+            "data": data,
+            "embedding_dim": d,
+            "rows": rows,
+            "nats": nats,
+            "mean": mean,
+            "bias": mean - nats if cls.in_nats else None,
+            "sd": statistics.stdev(values) if len(values) > 1 else 0.0,
+            "values": values,
+        }
+        found.append(row)
+        print(f"d {d}, {rows} rows, {nats:g} nats, {data}: {name} {mean:.3f}", flush=True)
+    return found
+
+
+def cost(classes: dict[str, type[MIEstimator]], sizes: Sizes) -> list[Row]:
+    """CPU milliseconds of both scalars with their gradients, one thread, median over rounds."""
+    found = []
+    d = max(sizes.dims)
+    for rows in sizes.cost_rows:
+        generator = Generator().manual_seed(sizes.seed)
+        z1, z2 = (z.requires_grad_() for z in gaussian_pair(rows, d, 0.5, generator))
+        built = {name: cls(d) for name, cls in classes.items()}
+        times: dict[str, list[float]] = {name: [] for name in built}
+        for turn in range(ROUNDS + 1):
+            for name, estimator in built.items():
+                started = time.process_time()
+                total = estimator(z1, z2, generator) + estimator.learning_loss(z1, z2, generator)
+                torch.autograd.backward(total)
+                if turn:  # the first warms up
+                    times[name].append(1000 * (time.process_time() - started))
+        medians = {name: statistics.median(values) for name, values in times.items()}
+        first = next(iter(medians.values()))
+        for name, value in medians.items():
+            cell = {"estimator": name, "embedding_dim": d, "rows": rows}
+            found.append({**cell, "milliseconds": value, "ratio": value / first})
+    return found
+
+
+def error_table(found: list[Row]) -> str:
+    """Bias and standard deviation of each estimator; mean and the same where not in nats."""
+    lines: dict[tuple[Any, ...], list[str]] = {}
+    for row in sorted(found, key=lambda row: DATA.index(row["data"])):
+        text = f"{row['bias']:+.2f} ± {row['sd']:.2f}" if row["in_nats"] else _value(row)
+        key = (row["data"], row["embedding_dim"], row["rows"], f"{row['nats']:g}")
+        lines.setdefault(key, []).append(text)
+    titles = {r["estimator"]: "" if r["in_nats"] else " (its value)" for r in found}
+    headings = ["data", "d", "rows", "nats", *(name + unit for name, unit in titles.items())]
+    return _table(lines, headings)
+
+
+def separation_table(found: list[Row]) -> str:
+    """On fresh rows: how many standard deviations apart the smallest and the largest nats are.
+
+    The one number that does not depend on an estimator's scale.
+    """
+    low, high = min(row["nats"] for row in found), max(row["nats"] for row in found)
+    cells: dict[tuple[Any, ...], dict[float, Row]] = {}
+    for row in found:
+        if row["data"] == "fresh":
+            key = (row["embedding_dim"], row["rows"], row["estimator"])
+            cells.setdefault(key, {})[row["nats"]] = row
+    lines: dict[tuple[Any, ...], list[str]] = {}
+    for (d, rows, _), by_nats in cells.items():
+        gap = by_nats[high]["mean"] - by_nats[low]["mean"]
+        spread = math.hypot(by_nats[high]["sd"], by_nats[low]["sd"]) / math.sqrt(2)
+        lines.setdefault((d, rows), []).append(f"{gap / spread:.1f}" if spread else "")
+    return _table(lines, ["d", "rows", *dict.fromkeys(row["estimator"] for row in found)])
+
+
+def cost_table(found: list[Row]) -> str:
+    """CPU milliseconds and, in brackets, how many times those of the first estimator."""
+    lines: dict[tuple[Any, ...], list[str]] = {}
+    for row in found:
+        text = f"{row['milliseconds']:.1f} ({row['ratio']:.1f})"
+        lines.setdefault((row["embedding_dim"], row["rows"]), []).append(text)
+    return _table(lines, ["d", "rows", *dict.fromkeys(row["estimator"] for row in found)])
+
+
+def _value(row: Row) -> str:
+    return f"{row['mean']:.3f} ± {row['sd']:.3f}"
+
+
+def _table(lines: dict[tuple[Any, ...], list[str]], headings: list[str]) -> str:
+    rows = [[*key, *cells] for key, cells in lines.items()]
+    return tabulate(rows, headers=headings, tablefmt="github", disable_numparse=True)
+
+
+def read_sizes(arguments: argparse.Namespace) -> Sizes:
+    """The flags as sizes.
+
+    Raises:
+        ConfigError: A list holds something that is no number, or a size is out of range.
+    """
+    given: dict[str, Any] = {}
+    for field in fields(Sizes):
+        value = getattr(arguments, field.name)
+        if isinstance(field.default, tuple):
+            kind = type(field.default[0])
+            try:
+                value = tuple(kind(part) for part in value.split(",") if part)
+            except ValueError as error:
+                flag = f"--{field.name.replace('_', '-')}"
+                raise ConfigError(f"{flag}: got '{value}', expected numbers, as 4,16") from error
+        given[field.name] = value
+    return Sizes(**given)
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """A flag for every field of :class:`Sizes`, comma lists where there are several, and --out."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    for field in fields(Sizes):
+        flag = f"--{field.name.replace('_', '-')}"
+        if isinstance(field.default, tuple):
+            shown = ",".join(f"{value}" for value in field.default)
+            parser.add_argument(flag, default=shown, help=f"comma list; default {shown}")
+        else:
+            kind = type(field.default)
+            parser.add_argument(
+                flag, type=kind, default=field.default, help=f"default {field.default}"
+            )
+    parser.add_argument("--out", type=Path, default=Path("runs/estimators"), help="folder")
+    return parser
+
+
+def main(argv: list[str]) -> None:
+    """Measure, print three tables and write them, their numbers and the figure."""
+    arguments = build_parser().parse_args(argv)
+    sizes = read_sizes(arguments)
+    torch.set_num_threads(1)
+    classes = {
+        name.rpartition(":")[2]: resolver.resolve_class(name, estimators, MIEstimator, "estimator")
+        for name in sizes.estimators
+    }
+    costs = cost(classes, sizes)
+    found = measure(classes, sizes)
+    tables = (error_table(found), separation_table(found), cost_table(costs))
+    text = "\n\n".join(f"{title}\n\n{table}" for title, table in zip(TITLES, tables, strict=True))
+    print("\n" + text)
+    out: Path = arguments.out
+    out.mkdir(parents=True, exist_ok=True)
+    content = {
+        "sizes": asdict(sizes),
+        "machine": environment(torch.device("cpu")),
+        "rows": found,
+        "cost": costs,
+    }
+    (out / "estimators.json").write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    (out / "estimators.md").write_text(text + "\n", encoding="utf-8")
+    estimator_errors(found).savefig(out / "estimators.png")
+
+
+if __name__ == "__main__":
+    try:
+        main(sys.argv[1:])
+    except MRdIBError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(error.exit_status)

@@ -1,0 +1,177 @@
+"""FREEDOM: a frozen item graph, and a user-item graph that loses edges in training."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
+
+import torch
+import torch.nn.functional as F
+from torch import Generator, Tensor
+from torch.nn import Embedding, ModuleDict
+from torch_geometric.data import HeteroData
+from torch_geometric.transforms import BaseTransform
+
+from mrdib_graph import graph
+from mrdib_graph.backbones.backbone import Backbone, Step, embedding
+from mrdib_graph.backbones.item_graph_sum import shares
+from mrdib_graph.backbones.modality_users import ModalityUsers, UserSide
+from mrdib_graph.errors import ConfigError
+from mrdib_graph.nn import LightConv, Projection, bipartite_sym, degree_sample
+from mrdib_graph.sparse import SparseMatrix
+from mrdib_graph.transforms import ItemKNNGraph, UserHistoryGraph, UserItemGraph
+from mrdib_graph.typing import Embeddings, Fused, Rows, Terms
+
+
+class FREEDOM(Backbone):
+    r"""`"A Tale of Two Graphs: Freezing and Denoising Graph Structures for Multimodal
+    Recommendation" <https://arxiv.org/abs/2211.06924>`_ (Zhou and Shen, MM 2023).
+
+    .. math::
+        e_m &= K_m K^{n-1} Q, \qquad K = \sum_m \beta_m K_m, \qquad h = \sum_m \beta_m e_m \\
+        [E_U; E_I] &= \mathrm{LGC}_L(\tilde S, [P; Q]), \qquad
+        s(u, i) = E_u^\top (E_i + h_i)
+
+    with :math:`K_m` the ``bin_sym`` kNN graph of the raw features.  Each epoch trains on
+    :math:`\lfloor E (1 - \rho) \rfloor` of the E training edges, drawn without replacement with
+    weight :math:`1 / \sqrt{d_u d_i}`; :math:`\tilde S` is normalised by the degrees that are left.
+    In eval mode it is the full :math:`S`.  The loss adds, on the batch,
+
+    .. math::
+        \mathrm{reg} \sum_m \mathrm{BPR}\big(E_u^\top f_{m,i},\; E_u^\top f_{m,j}\big), \qquad
+        f_{m,i} = W_m x_{m,i} + b_m
+
+    Args:
+        num_users: U.
+        num_items: I.
+        in_channels: Raw width of each modality.
+        embedding_dim: d.
+        num_layers: L, layers on the user-item graph.
+        num_item_layers: n, layers on the item graph.
+        k: Neighbours per item, itself included.
+        prune: :math:`\rho`, the share of the edges that an epoch leaves out.
+        modality_weights: :math:`\beta`, one for each modality, made to sum to 1; equal for None.
+        reg: Weight of the modalities' ranking loss; for 0 there are no maps.
+        train_features: Train the raw features too, as the release does; the item graphs stay.
+        user_side: See :class:`~mrdib_graph.backbones.modality_users.ModalityUsers`.
+
+    Shapes:
+        Both tables are d wide.
+
+    Note:
+        The features reach the score through :math:`K_m` alone, so codes stand at :math:`e_m`;
+        the other place, at :math:`f_m`, where they would not reach it, is left out.
+    """
+
+    def __init__(
+        self,
+        num_users: int,
+        num_items: int,
+        in_channels: Mapping[str, int],
+        embedding_dim: int = 64,
+        num_layers: int = 2,
+        num_item_layers: int = 1,
+        k: int = 10,
+        prune: float = 0.8,
+        modality_weights: Mapping[str, float] | None = None,
+        reg: float = 1e-3,
+        train_features: bool = False,
+        user_side: UserSide = "fused",
+    ) -> None:
+        super().__init__(num_users, num_items, in_channels, embedding_dim)
+        if not in_channels:
+            raise ConfigError("freedom: the graph has no modality, it needs one or more")
+        for name, number in (("num_item_layers", num_item_layers), ("k", k)):
+            if number < 1:
+                raise ConfigError(f"{name}: got {number}, expected 1 or more")
+        if not 0 <= prune < 1:
+            raise ConfigError(f"prune: got {prune}, expected 0 or more and below 1")
+        if not reg >= 0:
+            raise ConfigError(f"reg: got {reg}, expected 0 or more")
+        self.k = min(k, num_items)
+        self.prune = prune
+        self.num_item_layers = num_item_layers
+        self.modality_weights = shares(modality_weights, self.modalities)
+        self.loss_weights = {"modality_ranking": reg}
+        self.user: Embedding = embedding(num_users, embedding_dim)
+        self.item: Embedding = embedding(num_items, embedding_dim)
+        self.conv = LightConv(num_layers)
+        trained = num_items if train_features else 0
+        self.project = ModuleDict()
+        for m, width in in_channels.items() if reg else ():
+            self.project[m] = Projection(width, embedding_dim, trained_rows=trained)
+        self.modality_users = ModalityUsers(user_side, num_users, self.modalities, embedding_dim)
+        # With the data, all that the epoch's edges depend on: a run resumes inside an epoch.
+        self.draw_seed: Tensor
+        self.register_buffer("draw_seed", torch.tensor(0))
+        self._pruned: tuple[int, SparseMatrix, SparseMatrix] | None = None  # seed, edges, result
+
+    @property
+    def graphs(self) -> Sequence[BaseTransform]:
+        """The user-item graph, its edges with their weights, and the item kNN graphs."""
+        edges = (UserHistoryGraph("sym"),) if self.prune else ()
+        item_graph = ItemKNNGraph(self.k, "bin_sym")
+        return (UserItemGraph("sym"), *edges, item_graph, *self.modality_users.graphs)
+
+    def prepare_epoch(self, data: HeteroData, generator: Generator) -> None:
+        """Draw the seed of the epoch's edges."""
+        del data
+        seed = torch.randint(2**62, (), generator=generator, device=generator.device)
+        self.draw_seed.copy_(seed)
+
+    def encode(self, data: HeteroData) -> Embeddings:
+        """Item embeddings per modality by the item graphs, IDs by the user-item graph."""
+        ids = torch.cat([self.user.weight, self.item.weight])
+        ids = self.conv(ids, self._user_item_graph(data))
+        user, item = ids.split([self.num_users, self.num_items])
+        graphs = {m: graph.item_graph(data, m, "bin_sym") for m in self.modalities}
+        q = self.item.weight
+        for _ in range(self.num_item_layers - 1):
+            q = self._weighted({m: k @ q for m, k in graphs.items()})
+        content = {m: k @ q for m, k in graphs.items()}
+        modality_users = self.modality_users(data, content)
+        return {"user": {"id": user, **modality_users}, "item": {"id": item, **content}}
+
+    def fuse(self, h: Rows, node_type: str) -> Fused:
+        """Users: the ID row.  Items: the ID row plus the weighted sum over modalities."""
+        if node_type == graph.USER:
+            return Fused(h["id"], {})
+        content = self._weighted(h)
+        return Fused(h["id"] + content, {"content": content})
+
+    def auxiliary_loss(self, data: HeteroData, step: Step) -> Terms:
+        """Ranking loss of each modality's projected features, of items that have it."""
+        if not self.loss_weights["modality_ranking"]:
+            return {}
+        items = torch.cat([step.batch.pos_item.unsqueeze(1), step.batch.neg_item], dim=1)
+        nodes, item_of = torch.unique(items, return_inverse=True)
+        terms = []
+        for m in self.modalities:
+            x, mask = graph.item_features(data, m)
+            rows = self.project[m](x, nodes)[item_of]  # [B, 1 + n, d]
+            score = (step.user.out.unsqueeze(1) * rows).sum(-1)
+            loss = F.softplus(score[:, 1:] - score[:, :1])
+            present = mask[items]
+            pair = present[:, 1:] & present[:, :1]
+            terms.append((loss * pair).sum() / pair.sum().clamp(min=1))
+        return {"modality_ranking": torch.stack(terms).sum()}
+
+    def _weighted(self, h: Rows) -> Tensor:
+        return torch.stack([w * h[m] for m, w in self.modality_weights.items()]).sum(0)
+
+    def _user_item_graph(self, data: HeteroData) -> SparseMatrix:
+        """The full graph, or in training that of this epoch's edges."""
+        if not (self.training and self.prune):
+            return graph.user_item_graph(data, "sym")
+        edges, seed = graph.user_history(data, "sym"), int(self.draw_seed)
+        if self._pruned is None or self._pruned[0] != seed or self._pruned[1] is not edges:
+            generator = Generator().manual_seed(seed)  # on the CPU: one draw on every device
+            kept = degree_sample(edges.value, int(edges.nnz * (1 - self.prune)), generator)
+            made = bipartite_sym(edges.row[kept], edges.col[kept], *edges.shape)
+            self._pruned = (seed, edges, made)
+        return self._pruned[2]
+
+    def _apply(self, fn: Any, recurse: bool = True) -> Self:
+        """Move to a device or type; the pruned graph of the old one is forgotten."""
+        self._pruned = None
+        return super()._apply(fn, recurse)  # type: ignore[no-untyped-call, no-any-return]

@@ -1,0 +1,201 @@
+"""MENTOR: DRAGON without a user graph, with self-supervision on several levels."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+from torch.nn import ModuleList, Parameter, init
+from torch_geometric.data import HeteroData
+from torch_geometric.transforms import BaseTransform
+
+from mrdib_graph import graph
+from mrdib_graph.backbones.backbone import CONTEXT, Backbone, Step
+from mrdib_graph.backbones.item_graph_sum import ItemGraphSum
+from mrdib_graph.backbones.preference_encoders import (
+    WEIGHTS,
+    PreferenceEncoders,
+    user_weights,
+    weighted,
+)
+from mrdib_graph.errors import ConfigError
+from mrdib_graph.losses import info_nce
+from mrdib_graph.nn import PreferenceGCN
+from mrdib_graph.transforms import UserItemGraph
+from mrdib_graph.typing import Embeddings, Fused, Rows, Terms
+
+
+class MENTOR(Backbone):
+    r"""`"MENTOR: Multi-level Self-supervised Learning for Multimodal Recommendation"
+    <https://arxiv.org/abs/2402.19407>`_ (Xu et al., AAAI 2025).
+
+    .. math::
+        v_u = [w_{u1} e_{1,u} | \dots | w_{uM} e_{M,u}], \quad
+        q_i = [e_{1,i} | \dots | e_{M,i}], \qquad
+        s(u, i) = v_u^\top (q + K^n q)_i
+
+    with the encoders and weights w of :class:`DualGNN` and FREEDOM's frozen item graph K.  In
+    training there are more tables of the same form: a guide for each modality and for a free ID
+    feature of the items, which repeat one embedding M times, and two views from encoders of their
+    own with noise after each hop.  The loss adds
+
+    * alignment: :math:`\sum |\Delta \mathrm{var}| + |\Delta \mathrm{mean}|` over all pairs of the
+      scored table and the guides, where mean and variance are those of all values of a table;
+    * contrast: each user, and each item, is to be told by its row in the other noisy view among
+      **all** users or items (:func:`~mrdib_graph.losses.info_nce`).
+
+    Args:
+        num_users: U.
+        num_items: I.
+        in_channels: Raw width of each modality.
+        embedding_dim: d of each modality.
+        num_layers: Hops on the user-item graph.
+        num_item_layers: n.
+        k: Neighbours per item, itself included.
+        modality_weights: :math:`\beta`, one for each modality, made to sum to 1; equal for None.
+        align_weight: Weight of the alignment; 0 makes no ID feature.
+        contrast_weight: Weight of the contrast, of cost U^2 + I^2; 0 makes no noisy encoders.
+        temperature: Of the contrast.
+        noise: Strength of the noise.
+        reg: Weight of the mean squares of the batch users' preferences and of w.
+
+    Shapes:
+        Both tables are d M wide.
+
+    Note:
+        The ranking loss is in bits (weight 1 / ln 2).  The release's feature-mask term has no
+        gradient and its user graph is not read: both are left out.  As in the release, the noisy
+        encoders share only w with the scored ones, so the contrast trains almost them alone.
+    """
+
+    rowwise = False
+    has_ids = False
+
+    def __init__(
+        self,
+        num_users: int,
+        num_items: int,
+        in_channels: Mapping[str, int],
+        embedding_dim: int = 64,
+        num_layers: int = 2,
+        num_item_layers: int = 1,
+        k: int = 10,
+        modality_weights: Mapping[str, float] | None = None,
+        align_weight: float = 0.1,
+        contrast_weight: float = 1e-4,
+        temperature: float = 0.2,
+        noise: float = 0.1,
+        reg: float = 1e-3,
+    ) -> None:
+        super().__init__(num_users, num_items, in_channels, embedding_dim)
+        if not temperature > 0:
+            raise ConfigError(f"temperature: got {temperature}, expected more than 0")
+        self.encoders = PreferenceEncoders(num_users, in_channels, embedding_dim, num_layers)
+        self.weights = user_weights(num_users, len(in_channels))
+        self.item_graph = ItemGraphSum(self.modalities, modality_weights, k, num_item_layers)
+        self.temperature = temperature
+        self.noisy = ModuleList(
+            PreferenceEncoders(num_users, in_channels, embedding_dim, num_layers, noise)
+            for _ in range(2 if contrast_weight else 0)
+        )
+        self.id_feature: Parameter | None = None
+        self.id_gcn: PreferenceGCN | None = None
+        if align_weight:
+            self.id_feature = Parameter(torch.empty(num_items, embedding_dim))
+            init.xavier_normal_(self.id_feature)
+            width = embedding_dim
+            self.id_gcn = PreferenceGCN(num_users, width, width, num_layers=num_layers)
+        self.loss_weights = {
+            "ranking": 1 / math.log(2),
+            "reg": reg,
+            "align": align_weight,
+            "contrast": contrast_weight,
+        }
+
+    @property
+    def graphs(self) -> Sequence[BaseTransform]:
+        """The symmetric user-item graph and the item kNN graphs."""
+        return (UserItemGraph("sym"), *self.item_graph.graphs)
+
+    def encode(self, data: HeteroData) -> Embeddings:
+        """Users and items of every modality and the users' weights.
+
+        In training the context holds the noisy views, ``'user_0'``, ``'item_0'``, ``'user_1'``,
+        ``'item_1'``, and ``'guides'`` [M + 1, 2], sums and sums of squares of the guide tables.
+        """
+        users, items = self.encoders(data)
+        rows = {graph.USER: {**users, WEIGHTS: self.weights}, graph.ITEM: items}
+        if not self.training:
+            return rows
+        context: Rows = {}
+        for number, encoders in enumerate(self.noisy):
+            of_users, of_items = encoders(data)
+            view = {graph.USER: {**of_users, WEIGHTS: self.weights}, graph.ITEM: of_items}
+            for t, h in view.items():
+                context[f"{t}_{number}"] = self.propagate(self.fuse(h, t), t, data).out
+        if self.id_gcn is not None:
+            ids = self.id_gcn(self.id_feature, None, graph.user_item_graph(data, "sym"))
+            tables = [ids, *((users[m], items[m]) for m in self.modalities)]
+            context["guides"] = torch.stack([self._guide(data, *each) for each in tables])
+        return {**rows, CONTEXT: context}
+
+    def _guide(self, data: HeteroData, user: Tensor, item: Tensor) -> Tensor:
+        """Sum and sum of squares [2] of a guide, without the M copies of its embedding."""
+        item_sums = len(self.modalities) * _sums(item + self.item_graph(data, item))
+        sums = (user.sum(1) * self.weights.sum(1)).sum()
+        squares = (user.square().sum(1) * self.weights.square().sum(1)).sum()
+        return item_sums + torch.stack([sums, squares])
+
+    def fuse(self, h: Rows, node_type: str) -> Fused:
+        """The modalities side by side, weighted for users; before the item graph."""
+        parts = [h[m] for m in self.modalities]
+        if node_type == graph.USER:
+            parts = weighted(h, self.modalities)
+        return Fused(torch.cat(parts, dim=1), {})
+
+    def propagate(self, fused: Fused, node_type: str, data: HeteroData) -> Fused:
+        """Items add their neighbours; users stay.
+
+        In training every row of the view ``'sums'`` [n, 2] holds the sums of the whole table.
+        """
+        out = fused.out
+        if node_type == graph.ITEM:
+            out = out + self.item_graph(data, out)
+        if not (self.training and self.loss_weights["align"]):
+            return Fused(out, fused.views)
+        return Fused(out, {**fused.views, "sums": _sums(out).expand(out.size(0), 2)})
+
+    def auxiliary_loss(self, data: HeteroData, step: Step) -> Terms:
+        """Regulariser, alignment and contrast, each where its weight is not 0."""
+        del data
+        terms: Terms = {}
+        context = step.rows.get(CONTEXT, {})
+        if self.loss_weights["reg"]:
+            terms["reg"] = self.encoders.regulariser(step.batch.user, self.weights)
+        if "guides" in context:
+            scored = step.user.views["sums"][0] + step.item.views["sums"][0]
+            terms["align"] = self._align(torch.cat([scored.unsqueeze(0), context["guides"]]))
+        if self.noisy and context:
+            pairs = [(context[f"{t}_0"], context[f"{t}_1"]) for t in (graph.USER, graph.ITEM)]
+            losses = [info_nce(one, other, self.temperature) for one, other in pairs]
+            terms["contrast"] = torch.stack(losses).sum()
+        return terms
+
+    def _align(self, sums: Tensor) -> Tensor:
+        """Differences of means and variances over all pairs of tables: sums [n, 2] -> []."""
+        count = (self.num_users + self.num_items) * self.embedding_dim * len(self.modalities)
+        mean = sums[:, 0] / count
+        variance = (sums[:, 1] - count * mean.square()) / (count - 1)
+        return _pair_differences(mean) + _pair_differences(variance)
+
+
+def _pair_differences(values: Tensor) -> Tensor:
+    """Sum of absolute differences over all pairs: [n] -> []."""
+    return (values.unsqueeze(1) - values).abs().sum() / 2
+
+
+def _sums(table: Tensor) -> Tensor:
+    """Sum and sum of squares of all values [2]."""
+    return torch.stack([table.sum(), table.square().sum()])

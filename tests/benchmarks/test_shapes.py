@@ -1,0 +1,42 @@
+"""Random graphs for timings."""
+
+from types import ModuleType
+
+import pytest
+import torch
+
+from mrdib_graph import graph
+
+
+@pytest.fixture(scope="module")
+def shapes(load_job) -> ModuleType:
+    module: ModuleType = load_job("shapes")
+    return module
+
+
+@pytest.mark.parametrize("sizes", [(50, 40, 300), (300, 200, 3_000)])
+def test_counts_are_exact_and_pairs_distinct(shapes: ModuleType, sizes: tuple[int, ...]) -> None:
+    shape = shapes.Shape(*sizes)
+    data = shapes.make_graph(shape, {"image": 6, "text": 3})
+    graph.validate(data)
+    user, item = graph.interactions(data)
+    train_user, _ = graph.interactions(data, "train")
+    assert train_user.numel() == shape.pairs
+    assert torch.unique(user * shape.items + item).numel() == user.numel()
+    assert int(train_user.bincount(minlength=shape.users).min()) >= 1
+    assert graph.item_features(data, "image")[0].shape == (shape.items, 6)
+
+
+def test_degrees_have_a_long_tail(shapes: ModuleType) -> None:
+    shape = shapes.SHAPES["tiny"]
+    data = shapes.make_graph(shape, {"image": 2})
+    degree = graph.interactions(data, "train")[1].bincount()
+    assert int(degree.max()) > 3 * shape.pairs / shape.items
+
+
+def test_the_seed_decides(shapes: ModuleType) -> None:
+    tiny = shapes.SHAPES["tiny"]
+    first, second, other = (shapes.make_graph(tiny, {"a": 2}, seed=s) for s in (1, 1, 2))
+    assert torch.equal(graph.interactions(first), graph.interactions(second))
+    assert torch.equal(first["a"].x, second["a"].x)
+    assert not torch.equal(graph.interactions(first), graph.interactions(other))
