@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 
 import torch
 from torch import Tensor
@@ -16,8 +17,8 @@ from mrdib_graph.controls import Control
 from mrdib_graph.controls.control import Change
 from mrdib_graph.errors import ConfigError
 from mrdib_graph.loader.batch_nodes import BatchNodes, all_nodes, distinct_nodes
-from mrdib_graph.losses import BPRLoss, l2_half
-from mrdib_graph.mrdib import MRdIB
+from mrdib_graph.losses import BPRLoss, PairScores, inner_scores, l2_half, split_items
+from mrdib_graph.mrdib import MRdIB, synergy_hinge
 from mrdib_graph.typing import Embeddings, Fused, GaussianCode, Placement, Rows, Terms, Triplets
 
 Codes = dict[str, dict[str, GaussianCode]]
@@ -88,7 +89,8 @@ class Recommender(Module):
                 t: {m: _take_code(code, index) for m, code in codes.get(t, {}).items()}
                 for t, index in ((graph.USER, nodes.users), (graph.ITEM, nodes.items))
             }
-        terms: Terms = {"ranking": self._rank(user.out, item.out)}
+        fused = inner_scores(user.out, item.out)
+        terms: Terms = {"ranking": fused.loss(self.ranking_loss)}
         step = Step(batch, rows, user, item, nodes.user_of, nodes.item_of)
         terms |= self.backbone.auxiliary_loss(data, step)
         if self.reg_fused:
@@ -96,7 +98,8 @@ class Recommender(Module):
         if self.control is not None:
 
             def rank(change: Change) -> Tensor:
-                return self._rank(*(x.out for x in self._fuse(data, change(encoded), place)))
+                changed = (x.out for x in self._fuse(data, change(encoded), place))
+                return inner_scores(*changed).loss(self.ranking_loss)
 
             of_nodes = {t: rows[t] for t in (graph.USER, graph.ITEM)}
             in_order = take_rows(of_nodes, nodes.user_of, nodes.item_of)
@@ -105,13 +108,18 @@ class Recommender(Module):
             masks = {
                 m: mask[nodes.items] for m, mask in graph.item_masks(data, self.modalities).items()
             }
+
+            @cache  # the unique and the synergy term read the same scores
+            def alone(m: str) -> PairScores:
+                return self._alone(m, scoring, codes[graph.ITEM][m].sample, masks, nodes, place)
+
+            names = self.mrdib.modalities
             terms |= self.mrdib(
                 codes,
-                lambda m: self._unique(
-                    m, scoring, codes[graph.ITEM][m].sample, masks, nodes, place
-                ),
+                lambda m: alone(m).loss(self.ranking_loss),
                 masks,
                 generator=generator,
+                synergy_loss=lambda margin: synergy_hinge(fused, [alone(m) for m in names], margin),
             )
         return terms
 
@@ -129,6 +137,11 @@ class Recommender(Module):
             if part is not None:
                 weights |= part.loss_weights
         return weights
+
+    @property
+    def learned_weights(self) -> dict[str, float]:
+        """Present weight of the terms whose weight is learned; empty where all are fixed."""
+        return {} if self.mrdib is None else self.mrdib.learned_weights
 
     def prepare_epoch(
         self, data: HeteroData, epoch: int, generator: torch.Generator, resumed: bool = False
@@ -217,15 +230,6 @@ class Recommender(Module):
             rows = {t: {**of_type, **_samples(codes.get(t, {}))} for t, of_type in rows.items()}
         return rows, codes
 
-    def _rank(self, user: Tensor, item: Tensor) -> Tensor:
-        """Ranking loss of fused rows, positives first: [B, w], [B + B n, w] -> []."""
-        positive, negative = item[: user.size(0)], item[user.size(0) :]
-        negative = negative.view(user.size(0), -1, user.size(1))
-        loss: Tensor = self.ranking_loss(
-            (user * positive).sum(-1), (user.unsqueeze(1) * negative).sum(-1)
-        )
-        return loss
-
     def _fuse(self, data: HeteroData, rows: Embeddings, place: BatchNodes) -> tuple[Fused, Fused]:
         """The fused rows of a batch, users [B] and items [B + B n]."""
         user, item = (self._whole(data, rows, t) for t in (graph.USER, graph.ITEM))
@@ -236,7 +240,7 @@ class Recommender(Module):
         fused = self.backbone.fuse(rows[node_type], node_type)
         return fused if self.backbone.rowwise else self.backbone.propagate(fused, node_type, data)
 
-    def _unique(
+    def _alone(
         self,
         m: str,
         user: Rows,
@@ -244,8 +248,8 @@ class Recommender(Module):
         masks: dict[str, Tensor],
         nodes: BatchNodes,
         place: BatchNodes,
-    ) -> Tensor:
-        """Ranking loss of one modality's item codes alone, through their decoder.
+    ) -> PairScores:
+        """Scores of one modality's item codes alone, through their decoder.
 
         ``user`` is indexed by ``place``, ``code`` and ``masks`` by ``nodes``.
         """
@@ -253,17 +257,13 @@ class Recommender(Module):
         item = self.mrdib.decoders[m](code)[nodes.item_of]
         mine = self.backbone.modality_user(m, user)[place.user_of]
         size = nodes.user_of.numel()
-        positive, negative = item[:size], item[size:].view(size, -1, item.size(1))
-        pos_score = self.backbone.modality_score(m, mine, positive)
-        neg_score = self.backbone.modality_score(m, mine, negative)
-        if m in masks:
-            present = masks[m][nodes.item_of]
-            present = present[:size] & present[size:].view(size, -1).all(1)
-            if not bool(present.any()):
-                return pos_score.sum() * 0.0
-            pos_score, neg_score = pos_score[present], neg_score[present]
-        loss: Tensor = self.ranking_loss(pos_score, neg_score)
-        return loss
+        positive, negative = (
+            self.backbone.modality_score(m, mine, x) for x in split_items(item, size)
+        )
+        if m not in masks:
+            return PairScores(positive, negative)
+        of_positive, of_negative = split_items(masks[m][nodes.item_of], size)
+        return PairScores(positive, negative, of_positive.unsqueeze(1) & of_negative)
 
 
 def _samples(codes: dict[str, GaussianCode]) -> Rows:

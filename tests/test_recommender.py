@@ -181,6 +181,71 @@ def test_unique_term_is_bpr_of_each_code_alone_on_rows_that_have_it(tiny, user_s
     assert terms["unique"].item() == pytest.approx(total, rel=1e-5)
 
 
+@pytest.mark.parametrize("cls", [VBPR, LATTICE, Rowwise, TableWise])
+@pytest.mark.parametrize("decoder", ["none", "linear"])
+def test_synergy_term_is_the_hinge_of_the_explicit_scores(tiny, cls, decoder):
+    options = {"alpha_unique": 0, "alpha_redundancy": 0, "alpha_synergy": 0.3}
+    recommender = with_mrdib(make(cls, tiny), decoder=decoder, synergy_margin=0.02, **options)
+    if decoder == "linear":
+        for module in recommender.mrdib.decoders.values():
+            torch.nn.init.normal_(module.linear.weight, generator=seeded(3))
+    data, batch = recommender.backbone.prepare(tiny), batch_of(tiny, size=200)
+    terms = recommender.loss(data, batch)
+    assert set(terms) - {"size"} == {"ranking", "synergy"}
+    user, item = recommender.tables(data)
+    codes = recommender.codes(data)
+    with torch.no_grad():
+        alone = {
+            m: codes["user"][m] @ recommender.mrdib.decoders[m](codes["item"][m]).T
+            for m in ("image", "text")
+        }
+    fused = user @ item.T
+    hinges, beaten_by_text = [], 0
+    for u, i, negatives in triples(batch):
+        for j in negatives:
+            present = ["image"] if 3 in (i, j) else ["image", "text"]  # item 3 has no text
+            best = max(present, key=lambda m: float(alone[m][u, i] - alone[m][u, j]))
+            beaten_by_text += best == "text"
+            single = float(alone[best][u, i] - alone[best][u, j])
+            hinges.append(max(0.0, 0.02 + single - float(fused[u, i] - fused[u, j])))
+    assert 0 < beaten_by_text < len(hinges) and 0 < sum(h > 0 for h in hinges) < len(hinges)
+    assert terms["synergy"].item() == pytest.approx(sum(hinges) / len(hinges), rel=1e-4)
+    assert recommender.loss_weights["synergy"] == 0.3
+
+
+def test_synergy_sends_no_gradient_through_the_single_scores(tiny):
+    backbone = make(VBPR, tiny, user_side="vector")
+    recommender = with_mrdib(
+        backbone, "auxiliary", decoder="linear", alpha_synergy=1.0, synergy_margin=50.0
+    )
+    recommender.loss(tiny, batch_of(tiny))["synergy"].backward()
+    assert all(p.grad is None for p in recommender.mrdib.decoders.parameters())
+    assert all(p.grad.any() for p in backbone.parameters() if p.grad is not None)
+    assert backbone.project["image"].linear.weight.grad.any()
+
+
+def test_unique_and_synergy_read_scores_that_are_computed_once(tiny, monkeypatch):
+    calls = []
+    backbone = make(VBPR, tiny)
+    score = backbone.modality_score
+    monkeypatch.setattr(backbone, "modality_score", lambda m, *x: calls.append(m) or score(m, *x))
+    with_mrdib(backbone, alpha_synergy=0.1).loss(tiny, batch_of(tiny))
+    assert sorted(calls) == ["image", "image", "text", "text"]  # positives and negatives
+
+
+@pytest.mark.parametrize("weighting", ["fixed", "uncertainty", "dwa"])
+def test_ranking_weighs_1_under_every_weighting_and_weights_are_reported(tiny, weighting):
+    recommender = with_mrdib(make(VBPR, tiny), weighting=weighting, alpha_kl=0.2)
+    terms, weights = recommender.loss(tiny, batch_of(tiny), seeded()), recommender.loss_weights
+    assert weights["ranking"] == weights["estimator"] == 1
+    expected = sum(weights[name] * term.item() for name, term in terms.items())
+    assert recommender.total(terms).item() == pytest.approx(expected, rel=1e-5)
+    learned = recommender.learned_weights
+    assert set(learned) == (set() if weighting == "fixed" else {"kl", "redundancy", "unique"})
+    assert all(weights[name] == w for name, w in learned.items())
+    assert Recommender(recommender.backbone).learned_weights == {}
+
+
 def test_unique_term_falls_back_on_the_fused_user_row(tiny):
     recommender = with_mrdib(make(LATTICE, tiny), alpha_redundancy=0).eval()
     data, batch = recommender.backbone.prepare(tiny), batch_of(tiny, size=200)

@@ -174,7 +174,9 @@ class LGMRec(Backbone):
         """Summed contrast of rows of a with the same rows of b among candidates."""
         if not index.numel():
             return a.new_zeros(())
-        return index.numel() * info_nce(a[index], b[index], self.temperature, candidates)
+        rows, count = torch.unique(index, return_counts=True)
+        mean = info_nce(a[rows], b[rows], self.temperature, candidates, count=count)
+        return index.numel() * mean
 
 
 def _maps(in_channels: Mapping[str, int], width: int) -> ModuleDict:

@@ -34,6 +34,7 @@ class CLUB(MIEstimator):
         embedding_dim: Width d of both codes.
         hidden_channels: Width of the critic's hidden layer.
         floor: Smallest standard deviation of q: bounds the gradient on tiny codes.
+        first_dim: Width of ``z1`` where it is another.
 
     Shapes:
         ``z1``, ``z2`` [n, d] with n >= 2 -> [].
@@ -44,11 +45,17 @@ class CLUB(MIEstimator):
 
     bound: ClassVar[Literal["exact", "lower", "upper"]] = "upper"
 
-    def __init__(self, embedding_dim: int, hidden_channels: int = 64, floor: float = 0.01) -> None:
-        super().__init__(embedding_dim)
+    def __init__(
+        self,
+        embedding_dim: int,
+        hidden_channels: int = 64,
+        floor: float = 0.01,
+        first_dim: int | None = None,
+    ) -> None:
+        super().__init__(embedding_dim, first_dim)
         if floor <= 0:
             raise ConfigError(f"floor: got {floor}, expected a standard deviation above 0")
-        self.critic = ConditionalGaussian(embedding_dim, hidden_channels, floor**2)
+        self.critic = ConditionalGaussian(embedding_dim, hidden_channels, floor**2, self.first_dim)
 
     def forward(self, z1: Tensor, z2: Tensor, generator: Generator | None = None) -> Tensor:
         """The bound over all pairs with the critic as it is []."""
@@ -73,9 +80,11 @@ class CLUB(MIEstimator):
 class ConditionalGaussian(Module):
     """Mean and variance [n, d] of ``z2`` given ``z1``, from a network of one hidden layer."""
 
-    def __init__(self, embedding_dim: int, hidden_channels: int, min_variance: float) -> None:
+    def __init__(
+        self, embedding_dim: int, hidden_channels: int, min_variance: float, first_dim: int
+    ) -> None:
         super().__init__()
-        self.hidden = Sequential(Linear(embedding_dim, hidden_channels), ReLU())
+        self.hidden = Sequential(Linear(first_dim, hidden_channels), ReLU())
         self.mean = Linear(hidden_channels, embedding_dim)
         self.variance = Linear(hidden_channels, embedding_dim)
         self.min_variance = min_variance

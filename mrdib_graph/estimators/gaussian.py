@@ -32,7 +32,8 @@ class Gaussian(MIEstimator):
     their covariance; it is subtracted (scaled to the columns that rise above the floor), which does
     not change the gradient, and makes values below 0 possible.  With n - 1 < 4 d rows the
     covariances are shrunk to the independent, isotropic case by the weight 1 - (n - 1) / (4 d), and
-    the bias is read off randomly re-paired rows instead.
+    the bias is read off randomly re-paired rows instead; for a wider ``z1``, twice the sum of the
+    widths stands for 4 d, and floor, ridge and shrinkage act on each d columns by themselves.
 
     The products over rows run in the type of the codes (at least float32), the d x d part in
     float64, both outside autocast: O(n d^2 + d^3).
@@ -43,6 +44,7 @@ class Gaussian(MIEstimator):
         ridge: Share of a code's mean variance that is added to every variance; below 1e-5 pass
             float64 codes.
         correct_bias: Whether to subtract the finite-sample bias.
+        first_dim: Width of ``z1`` where it is another.
 
     Shapes:
         ``z1``, ``z2`` [n, d] with n >= 2 -> [].
@@ -57,8 +59,9 @@ class Gaussian(MIEstimator):
         floor: float = 0.01,
         ridge: float = 1e-4,
         correct_bias: bool = True,
+        first_dim: int | None = None,
     ) -> None:
-        super().__init__(embedding_dim)
+        super().__init__(embedding_dim, first_dim)
         if floor <= 0:
             raise ConfigError(f"floor: got {floor}, expected a standard deviation above 0")
         if ridge <= 0:
@@ -70,49 +73,63 @@ class Gaussian(MIEstimator):
     def forward(self, z1: Tensor, z2: Tensor, generator: Generator | None = None) -> Tensor:
         """The closed form less its bias []; draws only where n - 1 < 4 d."""
         z1, z2 = self.codes(z1, z2)
-        n, d = z1.shape
+        n = len(z1)
         with torch.autocast(z1.device.type, enabled=False):
             value, columns = self._plug_in(z1, z2)
-            if self.correct_bias and n - 1 >= 4 * d:
-                value = value - gaussian_bias(n, d) * columns
+            if self.correct_bias and n - 1 >= self._enough:
+                value = value - gaussian_bias(n, self.embedding_dim, self.first_dim) * columns
             elif self.correct_bias:
                 other = derangement(n, z1.device, generator)
                 value = value - self._plug_in(z1.detach(), z2.detach()[other])[0]
         return value.to(z1.dtype)
 
+    @property
+    def _enough(self) -> int:
+        """Rows less 1 from which nothing is shrunk."""
+        return 2 * (self.first_dim + self.embedding_dim)
+
     def _plug_in(self, z1: Tensor, z2: Tensor) -> tuple[Tensor, Tensor]:
         """The value without correction [] and the share of column pairs above the floor []."""
-        n, d = z1.shape
-        keep = min(1.0, (n - 1) / (4 * d))
+        n, d = z2.shape
+        keep = min(1.0, (n - 1) / self._enough)
         z1, z2 = z1 - z1.mean(0), z2 - z2.mean(0)
-        eye = torch.eye(d, dtype=torch.float64, device=z1.device)
         share = torch.ones((), dtype=torch.float64, device=z1.device)
         factors = []
         for z in (z1, z2):
-            covariance = (z.T @ z).double() / (n - 1)  # [d, d]
-            added = (1 - keep + self.ridge) * covariance.diagonal().mean() + self.floor**2
+            covariance = (z.T @ z).double() / (n - 1)  # [p, p]: p is d or first_dim
+            eye = torch.eye(len(covariance), dtype=torch.float64, device=z.device)
+            added = [  # to the variances of each code
+                (1 - keep + self.ridge) * variances.mean() + self.floor**2
+                for variances in torch.split(covariance.diagonal(), d)
+            ]
+            regular = keep * covariance
+            for more, ones in zip(added, torch.split(eye, d), strict=True):
+                regular = regular + more * (ones.T @ ones)
             # cholesky_ex does not wait for a GPU; codes that are not finite give NaN
-            factor, _ = torch.linalg.cholesky_ex(keep * covariance + added * eye)
+            factor, _ = torch.linalg.cholesky_ex(regular)
             factors.append(factor)
-            inverse = torch.cholesky_inverse(factor.detach())
-            share = share * (1 - added.detach() * inverse.diagonal().mean())
-        cross = (z1.T @ z2).double() * (keep / (n - 1))  # [d, d]
+            inverse = torch.split(torch.cholesky_inverse(factor.detach()).diagonal(), d)
+            noise = [more.detach() * i.mean() for more, i in zip(added, inverse, strict=True)]
+            share = share * (1 - torch.stack(noise).mean())
+        cross = (z1.T @ z2).double() * (keep / (n - 1))  # [first_dim, d]
         half = torch.linalg.solve_triangular(factors[0], cross, upper=False)
-        r = torch.linalg.solve_triangular(factors[1], half.T, upper=False)  # [d, d]: R transposed
+        r = torch.linalg.solve_triangular(factors[1], half.T, upper=False)  # R transposed
+        eye = torch.eye(d, dtype=torch.float64, device=z1.device)
         residual, _ = torch.linalg.cholesky_ex(eye - r @ r.T)
         return -residual.diagonal().log().sum(), share
 
 
 @lru_cache(maxsize=64)
-def gaussian_bias(n: int, d: int) -> float:
+def gaussian_bias(n: int, d: int, first_dim: int | None = None) -> float:
     r"""What n draws of Gaussian codes of width d add to the plug-in estimate on average, in nats.
 
-    With :math:`\nu = n - 1` and the digamma function :math:`\psi`, from the mean log-determinant of
-    a Wishart matrix, for :math:`\nu \ge 2d`:
+    With :math:`\nu = n - 1`, the first code's width p, d by default, and the digamma function
+    :math:`\psi`, from the mean log-determinant of a Wishart matrix, for :math:`\nu \ge p + d`:
 
     .. math::
         \tfrac12 \sum_{i=1}^{d} \psi\big(\tfrac{\nu - i + 1}{2}\big)
-            - \psi\big(\tfrac{\nu - d - i + 1}{2}\big)
+            - \psi\big(\tfrac{\nu - p - i + 1}{2}\big)
     """
+    p = d if first_dim is None else first_dim
     nu = n - torch.arange(1, d + 1, dtype=torch.float64)  # [d]: nu - i + 1
-    return float(0.5 * (torch.digamma(nu / 2) - torch.digamma((nu - d) / 2)).sum())
+    return float(0.5 * (torch.digamma(nu / 2) - torch.digamma((nu - p) / 2)).sum())

@@ -55,6 +55,7 @@ class HSIC(MIEstimator):
         max_rows: Rows that are compared at most, 4 or more.
         floor: Standard deviation below which a column counts as noise.
         normalise: Whether to divide by the largest value; False gives plain unbiased HSIC.
+        first_dim: Width of ``z1`` where it is another.
 
     Shapes:
         ``z1``, ``z2`` [n, d] with n >= 2 -> [].
@@ -71,8 +72,9 @@ class HSIC(MIEstimator):
         max_rows: int = 512,
         floor: float = 0.01,
         normalise: bool = True,
+        first_dim: int | None = None,
     ) -> None:
-        super().__init__(embedding_dim)
+        super().__init__(embedding_dim, first_dim)
         if max_rows < 4:
             raise ConfigError(f"max_rows: got {max_rows}, expected at least 4")
         if floor <= 0:
@@ -100,7 +102,7 @@ class HSIC(MIEstimator):
     def _bandwidth(self, z: Tensor) -> Tensor:
         """The median heuristic's sigma [], above 0."""
         median = torch.pdist(z).square().median()
-        return (median + 2 * self.embedding_dim * self.floor**2).sqrt()
+        return (median + 2 * z.size(1) * self.floor**2).sqrt()
 
 
 def hollow_kernel(z: Tensor, bandwidth: Tensor) -> Tensor:

@@ -40,6 +40,7 @@ class InfoNCE(MIEstimator):
         embedding_dim: Width d of both codes.
         hidden_channels: Width h of the critic's hidden layers and of what it compares.
         max_rows: Rows that are compared at most, 2 or more.
+        first_dim: Width of ``z1`` where it is another.
 
     Shapes:
         ``z1``, ``z2`` [n, d] with n >= 2 -> [].
@@ -50,12 +51,18 @@ class InfoNCE(MIEstimator):
 
     bound: ClassVar[Literal["exact", "lower", "upper"]] = "lower"
 
-    def __init__(self, embedding_dim: int, hidden_channels: int = 64, max_rows: int = 512) -> None:
-        super().__init__(embedding_dim)
+    def __init__(
+        self,
+        embedding_dim: int,
+        hidden_channels: int = 64,
+        max_rows: int = 512,
+        first_dim: int | None = None,
+    ) -> None:
+        super().__init__(embedding_dim, first_dim)
         if max_rows < 2:
             raise ConfigError(f"max_rows: got {max_rows}, expected at least 2")
         self.max_rows = max_rows
-        self.critic = PairCritic(embedding_dim, hidden_channels)
+        self.critic = PairCritic(embedding_dim, hidden_channels, self.first_dim)
 
     def forward(self, z1: Tensor, z2: Tensor, generator: Generator | None = None) -> Tensor:
         """The bound with the critic as it is []."""
@@ -71,10 +78,10 @@ class InfoNCE(MIEstimator):
 class PairCritic(Module):
     """Scores [n, n] of all pairs: inner products of what one network makes of each code."""
 
-    def __init__(self, embedding_dim: int, hidden_channels: int) -> None:
+    def __init__(self, embedding_dim: int, hidden_channels: int, first_dim: int) -> None:
         super().__init__()
         h = hidden_channels
-        self.first = Sequential(Linear(embedding_dim, h), ReLU(), Linear(h, h))
+        self.first = Sequential(Linear(first_dim, h), ReLU(), Linear(h, h))
         # a bias here would add the same to all scores of a row, which the bound ignores
         self.second = Sequential(Linear(embedding_dim, h), ReLU(), Linear(h, h, bias=False))
 

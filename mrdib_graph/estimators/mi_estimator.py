@@ -29,12 +29,13 @@ class MIEstimator(Module, ABC):
 
     Args:
         embedding_dim: Width d of both codes.
+        first_dim: Width of ``z1`` where it is another: several codes side by side, each d wide.
 
     Shapes:
         ``z1``, ``z2`` [n, d] with n >= 2, row i of both from the same node -> [].
 
     Raises:
-        ConfigError: ``embedding_dim`` is below 1, or the codes have other shapes.
+        ConfigError: A width is below 1, or the codes have other shapes.
     """
 
     bound: ClassVar[Literal["exact", "lower", "upper"]] = "exact"
@@ -44,18 +45,20 @@ class MIEstimator(Module, ABC):
     """False for a dependence on a scale of its own, of which ``bound`` says nothing: about 0 for
     independent codes and rising with the dependence."""
 
-    def __init__(self, embedding_dim: int) -> None:
+    def __init__(self, embedding_dim: int, first_dim: int | None = None) -> None:
         super().__init__()
-        if embedding_dim < 1:
-            raise ConfigError(f"embedding_dim: got {embedding_dim}, expected at least 1")
         self.embedding_dim = embedding_dim
+        self.first_dim = embedding_dim if first_dim is None else first_dim
+        for name in ("embedding_dim", "first_dim"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"{name}: got {getattr(self, name)}, expected at least 1")
 
     @abstractmethod
     def forward(self, z1: Tensor, z2: Tensor, generator: Generator | None = None) -> Tensor:
         """Estimate [], in nats where ``in_nats``; with gradients in the codes, none in parameters.
 
         Args:
-            z1: Codes of one modality [n, d].
+            z1: Codes of one modality [n, d], or of several side by side [n, first_dim].
             z2: Codes of another modality for the same nodes [n, d].
             generator: Source of the draws; None means torch's default generator.
         """
@@ -73,11 +76,12 @@ class MIEstimator(Module, ABC):
 
     def codes(self, z1: Tensor, z2: Tensor) -> tuple[Tensor, Tensor]:
         """The codes in float32, or in float64 where they come in it, with their shapes checked."""
-        if z1.shape != z2.shape or z1.dim() != 2 or z1.size(1) != self.embedding_dim or len(z1) < 2:
+        n = z1.size(0) if z1.dim() else 0
+        if n < 2 or z1.shape != (n, self.first_dim) or z2.shape != (n, self.embedding_dim):
             raise ConfigError(
                 f"{type(self).__name__}: z1 has shape {list(z1.shape)} and z2 {list(z2.shape)}, "
-                f"expected [n, {self.embedding_dim}] with n >= 2 for both; pass codes of the same "
-                "nodes in the same order"
+                f"expected [n, {self.first_dim}] and [n, {self.embedding_dim}] with one n >= 2; "
+                "pass codes of the same nodes in the same order"
             )
         dtype = torch.promote_types(z1.dtype, torch.float32)
         return z1.to(dtype), z2.to(dtype)

@@ -37,6 +37,7 @@ class MINE(MIEstimator):
         hidden_channels: Width of the critic's hidden layers.
         ema_rate: Share of the new batch in the moving average, in (0, 1); None trains on the plain,
             biased gradient.
+        first_dim: Width of ``z1`` where it is another.
 
     Shapes:
         ``z1``, ``z2`` [n, d] with n >= 2 -> [].
@@ -49,13 +50,17 @@ class MINE(MIEstimator):
     log_average: Tensor
 
     def __init__(
-        self, embedding_dim: int, hidden_channels: int = 64, ema_rate: float | None = 0.01
+        self,
+        embedding_dim: int,
+        hidden_channels: int = 64,
+        ema_rate: float | None = 0.01,
+        first_dim: int | None = None,
     ) -> None:
-        super().__init__(embedding_dim)
+        super().__init__(embedding_dim, first_dim)
         if ema_rate is not None and not 0 < ema_rate < 1:
             raise ConfigError(f"ema_rate: got {ema_rate}, expected a number in (0, 1) or None")
         self.ema_rate = ema_rate
-        self.critic = Critic(embedding_dim, hidden_channels)
+        self.critic = Critic(embedding_dim, hidden_channels, self.first_dim)
         self.register_buffer("log_average", torch.zeros(()))
 
     def forward(self, z1: Tensor, z2: Tensor, generator: Generator | None = None) -> Tensor:
@@ -92,9 +97,9 @@ class Critic(Module):
     The first layer is linear in each code, so both kinds of rows share it.
     """
 
-    def __init__(self, embedding_dim: int, hidden_channels: int) -> None:
+    def __init__(self, embedding_dim: int, hidden_channels: int, first_dim: int) -> None:
         super().__init__()
-        self.first = Linear(embedding_dim, hidden_channels)
+        self.first = Linear(first_dim, hidden_channels)
         self.second = Linear(embedding_dim, hidden_channels, bias=False)
         self.head = Sequential(
             ReLU(), Linear(hidden_channels, hidden_channels), ReLU(), Linear(hidden_channels, 1)

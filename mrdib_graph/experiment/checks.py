@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mrdib_graph import backbones, baselines, resolver
@@ -24,7 +24,8 @@ from mrdib_graph.training import TrainerConfig
 from mrdib_graph.training.trainer import resolve_device
 
 _GIVEN = {"modalities", "embedding_dim"}
-_STAND_IN = ["a", "b"]  # two modalities: no option depends on how many there are
+_STAND_IN = ["a", "b"]  # two modalities, where no option names any
+_PER_MODALITY = ("alpha_kl", "free_bits")
 
 
 def check_settings(config: RunConfig, names: Sequence[str]) -> None:
@@ -89,7 +90,14 @@ def _check_arms(settings: Settings, objectives: Sequence[str]) -> None:
                 )
             _check_arm_value(what, key, value)
     for objective in objectives:
-        build_part(settings, objective, _STAND_IN)
+        build_part(settings, objective, _stand_in(settings))
+
+
+def _stand_in(settings: Settings) -> list[str]:
+    """Modalities to build with before the data's own are known: those that an option names."""
+    values = [own.get(key) for own in settings.objectives.values() for key in _PER_MODALITY]
+    named = [str(m) for value in values if isinstance(value, Mapping) for m in value]
+    return list(dict.fromkeys([*named, *_STAND_IN]))
 
 
 def _check_arm_value(what: str, key: str, value: Any) -> None:

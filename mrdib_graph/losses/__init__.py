@@ -1,7 +1,18 @@
 """Ranking, contrastive and regularisation losses."""
 
 from mrdib_graph.losses.contrastive import cosine_distance, distinct_rows, info_nce
+from mrdib_graph.losses.pair_scores import PairScores, inner_scores, split_items
 from mrdib_graph.losses.ranking import BPRLoss
 from mrdib_graph.losses.regularisation import emb_norm, l2_half
 
-__all__ = ["BPRLoss", "cosine_distance", "distinct_rows", "emb_norm", "info_nce", "l2_half"]
+__all__ = [
+    "BPRLoss",
+    "PairScores",
+    "cosine_distance",
+    "distinct_rows",
+    "emb_norm",
+    "info_nce",
+    "inner_scores",
+    "l2_half",
+    "split_items",
+]

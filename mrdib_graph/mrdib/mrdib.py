@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from itertools import combinations
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -15,6 +14,13 @@ from mrdib_graph.errors import ConfigError
 from mrdib_graph.estimators import MIEstimator
 from mrdib_graph.mrdib.decoders import RankingDecoder
 from mrdib_graph.mrdib.gaussian_bottleneck import GaussianBottleneck, kl_to_standard_normal
+from mrdib_graph.mrdib.redundancy import (
+    RedundancyForm,
+    build_estimators,
+    comparisons,
+    redundancy_terms,
+)
+from mrdib_graph.mrdib.weighting import WeightingName, build_weighting
 from mrdib_graph.typing import GaussianCode, Rows, Terms
 
 Codes = dict[str, GaussianCode]
@@ -39,8 +45,9 @@ class MRdIB(Module):
             its input pass unread.
         embedding_dim: d, the width of every embedding.
         estimator: Mutual-information estimator: a name, or a class of
-            :mod:`mrdib_graph.estimators`; one instance per pair of modalities.
-        alpha_kl: :math:`\alpha_1`.
+            :mod:`mrdib_graph.estimators`; one instance per comparison.
+        alpha_kl: :math:`\alpha_1`; or a weight for each modality, 0 for those left out, and a term
+            ``kl/<modality>`` for each in place of ``kl``.
         alpha_redundancy: :math:`\alpha_2`.
         alpha_unique: :math:`\alpha_3`.
         kl_warmup_epochs: Epochs over which the weight of kl rises linearly from 0.
@@ -48,9 +55,19 @@ class MRdIB(Module):
         log_var_bias: Start of the log variance.
         decoder: ``'none'`` or ``'linear'``, see :class:`RankingDecoder`.
         estimator_options: Options of the estimator.
+        free_bits: Nats (1 bit is 0.693) that a modality's kl may have for nothing, for all or for
+            each: :math:`\max(\lambda_m, \mathrm{KL}_m)` with :math:`\mathrm{KL}_m` its mean over
+            nodes, as in https://arxiv.org/abs/1606.04934.
+        redundancy: ``'pairwise'``: the mean over pairs, as above; ``'total_correlation'``:
+            :math:`\sum_{m \ge 2} I(z_1 .. z_{m-1}; z_m)`, which is the total correlation
+            :math:`\sum_m H(z_m) - H(z_1 .. z_M)`.
+        alpha_synergy: Weight of :func:`synergy_hinge`, which is no part of the paper; 0 for none.
+        synergy_margin: Its margin, in units of the score.
+        weighting: ``'fixed'``, or :class:`UncertaintyWeighting` or :class:`DynamicWeightAverage` by
+            ``'uncertainty'`` and ``'dwa'``.
 
     Raises:
-        ConfigError: No modality, a negative weight, or an unknown estimator.
+        ConfigError: No modality, a negative weight, or an unknown name.
 
     Note:
         The defaults are the library's own (closed-form Gaussian redundancy, no compression).  The
@@ -63,7 +80,7 @@ class MRdIB(Module):
         modalities: Sequence[str],
         embedding_dim: int = 64,
         estimator: str | type[MIEstimator] = "gaussian",
-        alpha_kl: float = 0.0,
+        alpha_kl: float | Mapping[str, float] = 0.0,
         alpha_redundancy: float = 3e-4,
         alpha_unique: float = 0.1,
         kl_warmup_epochs: int = 10,
@@ -71,57 +88,84 @@ class MRdIB(Module):
         log_var_bias: float = -6.0,
         decoder: Literal["none", "linear"] = "none",
         estimator_options: Mapping[str, object] | None = None,
+        free_bits: float | Mapping[str, float] = 0.0,
+        redundancy: RedundancyForm = "pairwise",
+        alpha_synergy: float = 0.0,
+        synergy_margin: float = 1.0,
+        weighting: WeightingName = "fixed",
     ) -> None:
         super().__init__()
         if not modalities:
             raise ConfigError("modalities: MRdIB needs at least one, got none")
         for name, weight in (
-            ("alpha_kl", alpha_kl),
             ("alpha_redundancy", alpha_redundancy),
             ("alpha_unique", alpha_unique),
             ("kl_warmup_epochs", kl_warmup_epochs),
+            ("alpha_synergy", alpha_synergy),
+            ("synergy_margin", synergy_margin),
         ):
-            if not weight >= 0:
-                raise ConfigError(f"{name}: got {weight}, expected 0 or more")
+            _check(name, weight)
         self.modalities = list(modalities)
         self.embedding_dim = embedding_dim
         self.alpha_kl = alpha_kl
         self.alpha_redundancy = alpha_redundancy
         self.alpha_unique = alpha_unique
+        self.alpha_synergy = alpha_synergy
+        self.synergy_margin = synergy_margin
         self.kl_warmup_epochs = kl_warmup_epochs
+        self.free_bits = _per_modality("free_bits", free_bits, modalities)
         self.epoch = 0
+        of_kl = _per_modality("alpha_kl", alpha_kl, modalities)
+        self.compressed = [m for m in self.modalities if of_kl[m] > 0]
         self.bottlenecks = ModuleDict(
             {
-                m: GaussianBottleneck(embedding_dim, mean, log_var_bias, stochastic=alpha_kl > 0)
+                m: GaussianBottleneck(embedding_dim, mean, log_var_bias, m in self.compressed)
                 for m in self.modalities
             }
         )
         self.decoders = ModuleDict(
             {m: RankingDecoder(embedding_dim, decoder) for m in self.modalities}
         )
-        self.estimators = ModuleDict()
         cls = resolver.resolve_class(estimator, estimators, MIEstimator, "estimator")
-        options = estimator_options or {}
-        if alpha_redundancy > 0:
-            for a, b in combinations(self.modalities, 2):
-                self.estimators[f"{a}|{b}"] = resolver.build(
-                    cls, options, "estimator", embedding_dim=embedding_dim
-                )
+        self.redundancy = redundancy
+        self.comparisons = comparisons(self.modalities, redundancy)
+        self.estimators = build_estimators(
+            cls,
+            self.comparisons if alpha_redundancy > 0 else [],
+            embedding_dim,
+            estimator_options or {},
+        )
+        alphas = {"redundancy": alpha_redundancy, "unique": alpha_unique}
+        if alpha_synergy > 0:
+            alphas["synergy"] = alpha_synergy
+        self._kl_terms = (
+            {f"kl/{m}": of_kl[m] for m in self.compressed}
+            if isinstance(alpha_kl, Mapping)
+            else {"kl": alpha_kl}
+        )
+        self.weighting = build_weighting(weighting, {**self._kl_terms, **alphas})
 
     @property
     def loss_weights(self) -> dict[str, float]:
         """Weight of each term of :meth:`forward`; the critics' own is 1 whatever alpha is."""
         warm = min(1.0, (self.epoch + 1) / self.kl_warmup_epochs) if self.kl_warmup_epochs else 1.0
-        return {
-            "kl": self.alpha_kl * warm,
-            "redundancy": self.alpha_redundancy,
-            "unique": self.alpha_unique,
-            "estimator": 1.0,
-        }
+        weights = self.weighting.weights()
+        for name in self._kl_terms:
+            weights[name] *= warm
+        return {**weights, "estimator": 1.0}
+
+    @property
+    def learned_weights(self) -> dict[str, float]:
+        """Those of :attr:`loss_weights` that change by the weighting; empty where it is fixed."""
+        if not self.weighting.learned:
+            return {}
+        weights = self.loss_weights
+        return {name: weights[name] for name, alpha in self.weighting.alphas.items() if alpha > 0}
 
     def prepare_epoch(self, epoch: int) -> None:
         """Set the epoch, counted from 0, that the warm-up depends on."""
         self.epoch = epoch
+        self.weighting.prepare_epoch(epoch)
 
     def compress(self, rows: Rows, generator: torch.Generator | None = None) -> Codes:
         """Rows of each modality to codes: ``{m: [n, d]}`` -> ``{m: GaussianCode}``.
@@ -145,6 +189,7 @@ class MRdIB(Module):
         masks: Mapping[str, Tensor] | None = None,
         redundancy_on: Sequence[str] = ("item",),
         generator: torch.Generator | None = None,
+        synergy_loss: Callable[[float], Tensor] | None = None,
     ) -> Terms:
         """The terms on a batch of codes, unweighted.
 
@@ -155,24 +200,35 @@ class MRdIB(Module):
                 enters no term.
             redundancy_on: Node types whose codes the redundancy is taken on.
             generator: Source of the random draws.
+            synergy_loss: Margin to the loss of the fused codes against the best single one.
 
         Raises:
             ConfigError: ``redundancy_on`` names a node type without codes.
         """
         masks = masks or {}
         terms: Terms = {}
-        if self.alpha_kl > 0 and self.training:
-            terms["kl"] = self._kl(codes, masks)
+        if self.compressed and self.training:
+            terms |= self._kl(codes, masks)
         if self.alpha_redundancy > 0 and self.estimators:
-            terms |= self._redundancy(codes, masks, redundancy_on, generator)
+            terms |= redundancy_terms(
+                self.estimators,
+                self.comparisons,
+                self.redundancy,
+                codes,
+                masks,
+                redundancy_on,
+                generator,
+            )
         if self.alpha_unique > 0 and unique_loss is not None:
             terms["unique"] = torch.stack([unique_loss(m) for m in self.modalities]).sum()
-        return terms
+        if self.alpha_synergy > 0 and synergy_loss is not None:
+            terms["synergy"] = synergy_loss(self.synergy_margin)
+        return terms | self.weighting.observe(terms) if self.training else terms
 
-    def _kl(self, codes: Mapping[str, Codes], masks: Mapping[str, Tensor]) -> Tensor:
-        """Sum over modalities of the mean over nodes."""
-        means = []
-        for m in self.modalities:
+    def _kl(self, codes: Mapping[str, Codes], masks: Mapping[str, Tensor]) -> Terms:
+        """Each modality's mean over nodes above its free nats, and their sum under one weight."""
+        values = []
+        for m in self.compressed:
             rows = []
             for node_type, of_type in codes.items():
                 if m in of_type:
@@ -180,40 +236,35 @@ class MRdIB(Module):
                     mask = masks.get(m) if node_type == "item" else None
                     rows.append(kl if mask is None else kl[mask])
             every = torch.cat(rows)
-            means.append(every.sum() / max(1, every.numel()))
-        return torch.stack(means).sum()
+            value = every.sum() / max(1, every.numel())
+            if self.free_bits[m] and every.numel():
+                value = value.clamp_min(self.free_bits[m])
+            values.append(value)
+        if "kl" in self._kl_terms:
+            return {"kl": torch.stack(values).sum()}
+        return dict(zip(self._kl_terms, values, strict=True))
 
-    def _redundancy(
-        self,
-        codes: Mapping[str, Codes],
-        masks: Mapping[str, Tensor],
-        node_types: Sequence[str],
-        generator: torch.Generator | None,
-    ) -> Terms:
-        unknown = [t for t in node_types if t not in codes]
-        if unknown:
+
+def _check(name: str, weight: Any) -> Any:
+    try:
+        good = weight >= 0
+    except TypeError:  # a text, say, in a mapping of a settings file
+        good = False
+    if not good:
+        raise ConfigError(f"{name}: got {weight!r}, expected 0 or more")
+    return weight
+
+
+def _per_modality(
+    name: str, value: float | Mapping[str, float], modalities: Sequence[str]
+) -> dict[str, float]:
+    """One value for all, or that of each modality, 0 for those left out."""
+    if not isinstance(value, Mapping):
+        return dict.fromkeys(modalities, _check(name, value))
+    for m in value:
+        if m not in modalities:
+            near = resolver.suggest(str(m), list(modalities)) or "."
             raise ConfigError(
-                f"redundancy_on: got '{unknown[0]}', expected among {', '.join(codes)}"
+                f"{name}: there is no modality '{m}'{near} Modalities: {', '.join(modalities)}"
             )
-        values, learning = [], []
-        for pair, estimator in self.estimators.items():
-            assert isinstance(estimator, MIEstimator)
-            a, b = pair.split("|")
-            for node_type in node_types:
-                if a not in codes[node_type] or b not in codes[node_type]:
-                    continue
-                z1, z2 = codes[node_type][a].sample, codes[node_type][b].sample
-                present = [masks[m] for m in (a, b) if m in masks and node_type == "item"]
-                if present:
-                    both = torch.stack(present).all(0)
-                    z1, z2 = z1[both], z2[both]
-                if z1.size(0) < 2:
-                    continue
-                values.append(estimator(z1, z2, generator=generator))
-                learning.append(estimator.learning_loss(z1, z2, generator=generator))
-        if not values:
-            return {}
-        return {
-            "redundancy": torch.stack(values).mean(),
-            "estimator": torch.stack(learning).sum(),
-        }
+    return {m: _check(f"{name} of '{m}'", value.get(m, 0.0)) for m in modalities}

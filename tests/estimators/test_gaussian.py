@@ -37,6 +37,49 @@ def test_plug_in_is_too_high_by_the_digamma_sums_whatever_the_dependence():
         assert gaussian_bias(n, d) > 20 * error
 
 
+@pytest.mark.parametrize("n", [30, 400])
+def test_a_wide_first_code_without_bias(n):
+    """Two columns tell z2, four are noise: with 29 < 4 * 8 / 2 rows less 1 by re-paired rows."""
+    generator = Generator().manual_seed(0)
+    estimator, values = Gaussian(2, first_dim=6), []
+    for _ in range(400):
+        told, z2 = gaussian_pair(n, 2, 0.8, generator)
+        z1 = torch.cat([told, torch.randn(n, 4, generator=generator)], 1)
+        values.append(float(estimator(z1, z2, generator)))
+    mean = sum(values) / len(values)
+    error = float(torch.tensor(values).std()) / math.sqrt(len(values))
+    assert abs(mean - gaussian_information(2, 0.8)) < 4 * error + 0.005
+
+
+def test_bias_of_other_widths_matches_scipy():
+    from scipy.special import psi
+
+    n, p, d = 90, 7, 3
+    nu = n - 1
+
+    def mean_log_det(width):
+        return sum(psi((nu - i + 1) / 2) for i in range(1, width + 1))
+
+    expected = 0.5 * (mean_log_det(p) + mean_log_det(d) - mean_log_det(p + d))
+    assert gaussian_bias(n, d, p) == pytest.approx(expected, rel=1e-12)
+    assert gaussian_bias(n, p, d) == pytest.approx(expected, rel=1e-9)
+    assert gaussian_bias(n, d, d) == gaussian_bias(n, d)
+
+
+def test_a_wide_code_is_the_log_determinants_and_its_parts_may_differ_in_scale():
+    z1, z2 = (z.double() for z in gaussian_pair(40, 6, 0.6, 0))
+    z2 = z2[:, :3]
+    logdet = [torch.cov(z.T).logdet() for z in (z1, z2, torch.cat([z1, z2], 1))]
+    expected = 0.5 * (logdet[0] + logdet[1] - logdet[2])
+    estimator = Gaussian(3, correct_bias=False, first_dim=6, **TIGHT)
+    torch.testing.assert_close(estimator(z1, z2), expected, rtol=1e-8, atol=1e-8)
+    few, small = z1[:12], z1[:12] * torch.tensor([1.0, 1, 1, 1e-3, 1e-3, 1e-3]).double()
+    assert 11 < 2 * (6 + 3)  # shrunk, each code towards its own variance
+    torch.testing.assert_close(
+        estimator(small, z2[:12]), estimator(few, z2[:12]), rtol=1e-6, atol=0
+    )
+
+
 def test_bias_matches_scipy():
     from scipy.special import psi
 

@@ -7,6 +7,7 @@ from mrdib_graph import estimators, resolver
 from mrdib_graph.errors import ConfigError
 from mrdib_graph.estimators import CLUB, HSIC, MINE, Gaussian, InfoNCE, MIEstimator
 from mrdib_graph.estimators.mi_estimator import derangement, frozen, some_rows
+from mrdib_graph.testing.estimators import gaussian_information, gaussian_pair
 
 ALL = [MINE, CLUB, InfoNCE, Gaussian, HSIC]
 LEARNED = [MINE, CLUB, InfoNCE]
@@ -143,6 +144,53 @@ def test_encoders_descend_where_the_critic_is_trained_beside_them(cls):
         optimizer.step()
     end = judge(encoder(x1), target)
     assert start > 3 and end < 0.25
+
+
+@pytest.mark.parametrize("cls", ALL)
+def test_a_first_code_of_another_width(cls):
+    torch.manual_seed(0)
+    estimator, (z1, z2) = cls(6, first_dim=9), codes()
+    wide = torch.cat([z1.detach(), torch.zeros(64, 3)], 1).requires_grad_()
+    value = estimator(wide, z2, Generator().manual_seed(1))
+    loss = estimator.learning_loss(wide, z2, Generator().manual_seed(1))
+    (value + loss).backward()
+    assert value.isfinite() and wide.grad[:, :6].any() and z2.grad.any()
+    assert all(p.grad is not None for p in estimator.parameters())
+    for first, second in ((z1, z2), (wide, wide), (wide[:5], z2)):
+        with pytest.raises(ConfigError, match=r"expected \[n, 9\] and \[n, 6\] with one n >= 2"):
+            estimator(first, second)
+    same, plain = cls(6, first_dim=6), cls(6)
+    same.load_state_dict(plain.state_dict())
+    values = [e(z1, z2, Generator().manual_seed(1)) for e in (same, plain)]
+    assert torch.equal(*values)
+    with pytest.raises(ConfigError, match="first_dim: got 0, expected at least 1"):
+        cls(6, first_dim=0)
+
+
+@pytest.mark.parametrize(("cls", "limit"), [(MINE, 0.673), (InfoNCE, 0.673), (CLUB, 1.922)])
+def test_a_wide_critic_learns_the_value(cls, limit):
+    """Two of six columns tell the second code, at a correlation of .7 each: .67 nats.
+
+    CLUB's limit there is r^2 / (1 - r^2) a column.
+    """
+    torch.manual_seed(0)
+    generator = Generator().manual_seed(1)
+    estimator = cls(2, first_dim=6)
+    optimizer = torch.optim.Adam(estimator.parameters(), lr=5e-3)
+
+    def draw():
+        told, z2 = gaussian_pair(256, 2, 0.7, generator)
+        return torch.cat([torch.randn(256, 4, generator=generator), told], 1), z2
+
+    for _ in range(400):
+        optimizer.zero_grad()
+        estimator.learning_loss(*draw(), generator).backward()
+        optimizer.step()
+    estimator.eval()
+    mean = torch.stack([estimator(*draw(), generator) for _ in range(30)]).mean().item()
+    assert gaussian_information(2, 0.7) == pytest.approx(0.673, abs=1e-3)
+    low, high = (0.6, 1.05) if cls.bound == "lower" else (0.9, 1.15)
+    assert low * limit < mean < high * limit
 
 
 @pytest.mark.parametrize("cls", ALL)

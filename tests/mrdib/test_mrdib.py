@@ -103,6 +103,89 @@ def test_redundancy_of_node_types_without_codes_is_left_out():
     assert torch.equal(both["redundancy"], items["redundancy"])
 
 
+def kl_of(codes, m):
+    """Mean over the nodes of all types, from the formula."""
+    rows = [
+        sum(0.5 * (mu**2 + math.exp(v) - v - 1) for mu, v in zip(mean, log_var, strict=True))
+        for of_type in codes.values()
+        for mean, log_var in zip(of_type[m].mean.tolist(), of_type[m].log_var.tolist(), strict=True)
+    ]
+    return sum(rows) / len(rows)
+
+
+def make_codes(mrdib, names):
+    generator = seeded()
+    return {
+        t: mrdib.compress(rows_of(names, n=n, seed=n), generator)
+        for t, n in (("user", 10), ("item", 24))
+    }
+
+
+def test_a_weight_per_modality_gives_a_term_per_modality():
+    names = NAMES[:3]
+    mrdib = build(
+        names, alpha_kl={"image": 0.2, "audio": 0.4}, kl_warmup_epochs=4, alpha_redundancy=0
+    )
+    codes = make_codes(mrdib, names)
+    assert codes["item"]["text"].log_var is None, "a modality without a weight has no noise"
+    terms = mrdib(codes)
+    assert list(terms) == ["kl/image", "kl/audio"]
+    for m in ("image", "audio"):
+        assert terms[f"kl/{m}"].item() == pytest.approx(kl_of(codes, m), rel=1e-5)
+    mrdib.prepare_epoch(1)
+    weights = mrdib.loss_weights
+    assert (weights["kl/image"], weights["kl/audio"]) == (0.1, 0.2) and "kl" not in weights
+
+
+def test_equal_weights_per_modality_are_one_weight():
+    names, totals = NAMES[:2], []
+    for alpha in (0.3, {"text": 0.3, "image": 0.3}):
+        mrdib = build(names, alpha_kl=alpha, alpha_redundancy=0, kl_warmup_epochs=0)
+        terms, weights = mrdib(make_codes(mrdib, names)), mrdib.loss_weights
+        totals.append(sum(weights[name] * term for name, term in terms.items()).item())
+    assert totals[0] == pytest.approx(totals[1], rel=1e-6)
+    none = build(names, alpha_kl={}, alpha_redundancy=0)
+    assert none(make_codes(none, names)) == {}
+
+
+@pytest.mark.parametrize("one", [True, False])
+def test_free_bits_are_a_floor_in_nats_under_each_modalitys_mean(one):
+    names, free = NAMES[:3], {"image": 5.0, "audio": 1e3}
+    alpha = 0.1 if one else dict.fromkeys(names, 0.1)
+    mrdib = build(names, alpha_kl=alpha, free_bits=free, alpha_redundancy=0)
+    rows = {m: x.requires_grad_() for m, x in rows_of(names).items()}
+    codes = {"item": mrdib.compress(rows, seeded())}
+    expected = {m: max(free.get(m, 0.0), kl_of(codes, m)) for m in names}
+    assert expected["audio"] == 1e3 and expected["image"] > 5
+    terms = mrdib(codes)
+    if one:
+        assert terms["kl"].item() == pytest.approx(sum(expected.values()), rel=1e-5)
+    else:
+        found = [terms[f"kl/{m}"].item() for m in names]
+        assert found == pytest.approx(list(expected.values()), rel=1e-5)
+    sum(terms.values()).backward()
+    assert rows["image"].grad.any() and rows["text"].grad.any()
+    assert not rows["audio"].grad.any(), "below its floor nothing pulls"
+    assert not any(p.grad.any() for p in mrdib.bottlenecks["audio"].parameters())
+
+
+def test_free_bits_of_a_modality_that_no_row_has_add_nothing():
+    mrdib = build(["text"], alpha_kl=0.1, free_bits=7.0)
+    codes = mrdib.compress(rows_of(["text"]), seeded())
+    terms = mrdib({"item": codes}, masks={"text": torch.zeros(24, dtype=torch.bool)})
+    assert terms["kl"].item() == 0
+
+
+def test_the_synergy_loss_is_asked_for_with_the_margin():
+    mrdib = build(NAMES[:2], alpha_redundancy=0, alpha_synergy=0.7, synergy_margin=2.5)
+    codes = {"item": mrdib.compress(rows_of(NAMES[:2]))}
+    terms = mrdib(codes, synergy_loss=lambda margin: torch.tensor(margin))
+    assert terms == {"synergy": 2.5} and mrdib.loss_weights["synergy"] == 0.7
+    assert mrdib(codes) == {}
+    off = build(NAMES[:2], alpha_redundancy=0)
+    assert off(codes, synergy_loss=pytest.fail) == {} and "synergy" not in off.loss_weights
+
+
 def test_weights_are_the_alphas_and_kl_warms_up():
     mrdib = build(
         NAMES[:2], alpha_kl=0.4, alpha_redundancy=0.5, alpha_unique=0.6, kl_warmup_epochs=4
@@ -254,6 +337,14 @@ def test_same_seed_same_bits():
     [
         ({"modalities": []}, "modalities: MRdIB needs at least one"),
         ({"alpha_kl": -0.1}, r"alpha_kl: got -0\.1, expected 0 or more"),
+        ({"alpha_kl": {"image": -1}}, "alpha_kl of 'image': got -1, expected 0 or more"),
+        ({"alpha_kl": {"image": "much"}}, "alpha_kl of 'image': got 'much', expected 0 or more"),
+        ({"alpha_kl": {"txt": 1}}, "alpha_kl: there is no modality 'txt'; did you mean 'text'"),
+        ({"free_bits": -1}, "free_bits: got -1"),
+        ({"free_bits": {"sound": 1}}, "free_bits: there is no modality 'sound'. Modalities: image"),
+        ({"redundancy": "joint"}, "redundancy: got 'joint', expected pairwise or total_corr"),
+        ({"alpha_synergy": -2}, "alpha_synergy: got -2"),
+        ({"synergy_margin": -2}, "synergy_margin: got -2"),
         ({"alpha_redundancy": -1}, "alpha_redundancy: got -1"),
         ({"alpha_unique": float("nan")}, "alpha_unique: got nan"),
         ({"kl_warmup_epochs": -2}, "kl_warmup_epochs: got -2"),

@@ -17,6 +17,15 @@ MRDIB = {
     "gaussian": {"estimator": "gaussian", "alpha_redundancy": 0.01},
     "mine": {"estimator": "mine", "alpha_kl": 0.01, "alpha_redundancy": 0.01},
     "stochastic": {"estimator": "gaussian", "alpha_kl": 0.01, "kl_warmup_epochs": 3},
+    "uncertainty": {"weighting": "uncertainty", "alpha_kl": 0.01, "alpha_synergy": 0.1},
+    "dwa": {
+        "weighting": "dwa",
+        "alpha_kl": {"text": 0.01, "image": 0.02},
+        "free_bits": 2.0,
+        "estimator": "mine",
+        "redundancy": "total_correlation",
+        "alpha_synergy": 0.1,
+    },
 }
 """Arms in place of MRdIB's options; 'mine' and 'stochastic' draw noise in every step."""
 

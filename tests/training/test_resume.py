@@ -27,6 +27,9 @@ ARMS = [
     ("lattice", "mine", {}),
     ("lattice", "stochastic", {"eval_every": 2}),
     ("lattice", "modality_dropout", {}),
+    ("vbpr", "uncertainty", {}),
+    ("vbpr", "dwa", {"num_negatives": 2}),
+    ("lattice", "dwa", {"eval_every": 2}),
 ]
 
 

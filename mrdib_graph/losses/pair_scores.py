@@ -1,0 +1,50 @@
+"""Scores of a batch's observed and sampled items, side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+
+class PairScores(NamedTuple):
+    """Scores of each user's observed item and of the items sampled for it.
+
+    Shapes:
+        ``positive`` [B]; ``negative`` [B, n]; ``present`` [B, n] bool: both items have what they
+        are scored by, everywhere for None.
+    """
+
+    positive: Tensor
+    negative: Tensor
+    present: Tensor | None = None
+
+    @property
+    def difference(self) -> Tensor:
+        """Positive less negative [B, n]; minus infinity where not both are present."""
+        difference = self.positive.unsqueeze(-1) - self.negative
+        if self.present is None:
+            return difference
+        return difference.masked_fill(~self.present, -torch.inf)
+
+    def loss(self, ranking_loss: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
+        """A ranking loss over the rows with every item present; 0 where there is none: []."""
+        if self.present is None:
+            return ranking_loss(self.positive, self.negative)
+        rows = self.present.all(1)
+        if not bool(rows.any()):
+            return self.positive.sum() * 0.0
+        return ranking_loss(self.positive[rows], self.negative[rows])
+
+
+def split_items(x: Tensor, size: int) -> tuple[Tensor, Tensor]:
+    """Rows of the items, the observed first: ``[B + B n, *]`` to ``[B, *]`` and ``[B, n, *]``."""
+    return x[:size], x[size:].view(size, -1, *x.shape[1:])
+
+
+def inner_scores(user: Tensor, item: Tensor) -> PairScores:
+    """Inner products of users [B, w] with their items, the observed first [B + B n, w]."""
+    positive, negative = split_items(item, user.size(0))
+    return PairScores((user * positive).sum(-1), (user.unsqueeze(1) * negative).sum(-1))
