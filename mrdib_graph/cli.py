@@ -1,4 +1,4 @@
-"""The console script ``mrdib-graph``: recommend from a bundle, look at data sets, start the UI.
+"""The console script ``mrdib-graph``: recommend, explain, look at data sets, start the UI.
 
 Everything heavy is imported inside the command that needs it, so ``--help`` answers at once.
 """
@@ -13,6 +13,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from mrdib_graph.cli_convert import add_flags as add_convert_flags
+from mrdib_graph.cli_explain import add_flags as add_explain_flags
+from mrdib_graph.cli_fetch import add_flags as add_fetch_flags
 from mrdib_graph.errors import ConfigError, MRdIBError
 from mrdib_graph.resolver import suggest
 
@@ -50,7 +53,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="mrdib-graph",
         allow_abbrev=False,
-        description="Multimodal recommendation on graphs: recommend, data sets, MLflow UI.",
+        description="Multimodal recommendation: recommend, explain, data sets, MLflow UI.",
         parents=[common],
     )
     parser.add_argument("--version", action="store_true", help="print the version and exit")
@@ -73,6 +76,9 @@ def build_parser() -> argparse.ArgumentParser:
     )
     recommend.add_argument("--format", choices=("table", "json"), default="table")
 
+    explain = add(commands, "explain", _explain, "what each modality adds to a user's score")
+    add_explain_flags(explain)
+
     ui = add(commands, "ui", _ui, "start the MLflow UI on 127.0.0.1 for the runs in a folder")
     ui.add_argument(
         "--runs",
@@ -83,10 +89,12 @@ def build_parser() -> argparse.ArgumentParser:
     )
     ui.add_argument("--port", type=int, default=5000, help="port to listen on (default 5000)")
 
-    datasets = commands.add_parser("datasets", help="list, describe and check data sets")
+    datasets = commands.add_parser("datasets", help="list, fetch, describe and check data sets")
     datasets.set_defaults(command=_no_command)
     actions = datasets.add_subparsers(title="commands", metavar="COMMAND", required=True)
     add(actions, "list", _datasets_list, "list the data sets by name")
+    fetch = add(actions, "fetch", _datasets_fetch, "obtain a public data set and build its folder")
+    add_fetch_flags(fetch)
     describe = add(actions, "describe", _datasets_describe, "print the counts of a data set")
     describe.add_argument(
         "name", metavar="NAME", help="a name of `datasets list`, or file.py:Class"
@@ -96,6 +104,8 @@ def build_parser() -> argparse.ArgumentParser:
     )
     check = add(actions, "check", _datasets_check, "check a folder of interactions and features")
     check.add_argument("folder", type=Path, metavar="FOLDER")
+    convert = add(actions, "convert", _datasets_convert, "convert raw files of a public format")
+    add_convert_flags(convert)
     return parser
 
 
@@ -151,6 +161,13 @@ def _recommend(args: argparse.Namespace) -> None:
         print("  ".join(row[column].ljust(widths[column]) for column in columns).rstrip())
 
 
+def _explain(args: argparse.Namespace) -> None:
+    from mrdib_graph.cli_explain import explanation_lines
+
+    for line in explanation_lines(args):
+        print(_line(line))
+
+
 def _line(text: str) -> str:
     """A text on one line: control characters, which could drive a terminal, are escaped."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
@@ -173,6 +190,14 @@ def _datasets_list(_: argparse.Namespace) -> None:
         print(f"{name.ljust(width)}  {(cls.__doc__ or '').strip().splitlines()[0]}")
 
 
+def _datasets_fetch(args: argparse.Namespace) -> None:
+    from mrdib_graph.cli_fetch import fetch
+
+    dataset, folder = fetch(args)
+    _print_counts(dataset)
+    print(f"{'folder:':<14}{_line(str(folder))}")
+
+
 def _datasets_describe(args: argparse.Namespace) -> None:
     import inspect
 
@@ -189,6 +214,13 @@ def _datasets_check(args: argparse.Namespace) -> None:
     dataset = MMRecFolder(args.folder)
     _print_counts(dataset)
     print("no error found")
+
+
+def _datasets_convert(args: argparse.Namespace) -> None:
+    from mrdib_graph.cli_convert import convert_lines
+
+    for line in convert_lines(args):
+        print(_line(line))
 
 
 def _print_counts(dataset: MultimodalDataset) -> None:

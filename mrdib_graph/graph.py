@@ -11,6 +11,8 @@ attribute                                        shape     meaning
 ``data[m, 'describes', 'item'].edge_index``      [2, n]    which feature node describes which
                                                            item; an item without one lacks ``m``
 ``data['user', 'interacts', 'item'].edge_index`` [2, E]    every interaction
+``... .time``, where the source has it           [E]       when each took place, int64 or float,
+                                                           in the source's unit and finite
 ``... .train_mask``, ``.val_mask``,              [E] bool  a partition; message passing reads
 ``.test_mask``                                             training edges only
 ``data['item', 'similar_<m>', 'item']``          [2, I k]  a kNN item graph per modality
@@ -191,8 +193,8 @@ def validate(data: HeteroData) -> None:
 
     Raises:
         DataError: A part is missing, has the wrong shape or type, refers to a node that does not
-            exist, holds a value that is not finite, repeats an interaction, or the split masks
-            overlap or leave an interaction out.
+            exist, holds a value that is not finite, repeats an interaction, times do not match
+            the interactions, or the split masks overlap or leave an interaction out.
     """
     for node in (USER, ITEM):
         if node not in data.node_types or not data[node].num_nodes:
@@ -210,6 +212,7 @@ def validate(data: HeteroData) -> None:
     repeated = key.numel() - torch.unique(key).numel()
     if repeated:
         raise DataError(f"graph: {repeated} interactions are repeated; keep each (user, item) once")
+    check_time(data)
     _check_masks(data)
     for modality in modalities(data):
         _check_modality(data, modality)
@@ -227,6 +230,25 @@ def _check_edges(edge_index: Tensor | None, rows: int, cols: int, name: str) -> 
                 f"graph: row {side} of edge_index of '{name}' holds {int(index.min())} to "
                 f"{int(index.max())}, expected 0 to {size - 1}"
             )
+
+
+def check_time(data: HeteroData) -> None:
+    """Check the times of the interactions, where the graph has them.
+
+    Raises:
+        DataError: They are not one finite number an interaction.
+    """
+    store = data[INTERACTS]
+    if (time := store.get("time")) is None:
+        return
+    number = time.dtype == torch.int64 or time.dtype.is_floating_point
+    if time.shape != store.edge_index.shape[1:] or not number:
+        raise DataError(
+            f"graph: time is {time.dtype} of shape {list(time.shape)}, expected int64 or float of "
+            f"shape [{store.edge_index.size(1)}]"
+        )
+    for row in (~torch.isfinite(time)).nonzero()[:1].flatten().tolist():
+        raise DataError(f"graph: the time of interaction {row} is {float(time[row])}")
 
 
 def _check_masks(data: HeteroData) -> None:
@@ -267,10 +289,12 @@ def _check_modality(data: HeteroData, modality: str) -> None:
     items = edge_index[1]
     if torch.unique(items).numel() < items.numel():
         raise DataError(f"graph: an item has two feature nodes of modality '{modality}'")
-    bad = ~torch.isfinite(x)
+    rows = 1 + 2**22 // x.size(1)  # in blocks: a mask of the whole may not fit in memory
+    bad = torch.tensor([int((~torch.isfinite(block)).sum()) for block in x.split(rows)])
     if bool(bad.any()):
-        row, column = bad.nonzero()[0].tolist()
+        start = rows * int(bad.nonzero()[0])
+        row, column = (~torch.isfinite(x[start : start + rows])).nonzero()[0].tolist()
         raise DataError(
             f"graph: {int(bad.sum())} values of modality '{modality}' are NaN or infinite, the "
-            f"first at row {row}, column {column}"
+            f"first at row {start + row}, column {column}"
         )

@@ -20,7 +20,7 @@ LAYERS = (
     ("transforms", "features"),
     ("datasets", "loader", "backbones", "baselines", "controls", "mrdib", "evaluation"),
     ("recommender", "information", "serving"),
-    ("training", "plotting"),
+    ("training", "plotting", "explanation"),
     ("config", "tuning", "testing"),
     ("experiment",),
     ("cli", "benchmarks"),

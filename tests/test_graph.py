@@ -222,6 +222,18 @@ def nan_feature(data: HeteroData) -> None:
     data["image"].x = torch.tensor([[1.0, 2.0], [3.0, float("nan")]])
 
 
+def short_time(data: HeteroData) -> None:
+    _interacts(data).time = torch.tensor([1, 2, 3])
+
+
+def bool_time(data: HeteroData) -> None:
+    _interacts(data).time = torch.tensor([True] * 4)
+
+
+def infinite_time(data: HeteroData) -> None:
+    _interacts(data).time = torch.tensor([1.0, 2.0, float("inf"), 3.0])
+
+
 ERRORS = [
     (no_users, "node type 'user' is missing or empty"),
     (no_relation, r"relation \('user', 'interacts', 'item'\) is missing"),
@@ -243,8 +255,20 @@ ERRORS = [
     (integer_features, "features of 'image' are torch.int64"),
     (node_too_large, "row 0 of edge_index of 'text describes item' holds 0 to 2"),
     (two_nodes_for_an_item, "an item has two feature nodes of modality 'text'"),
+    (short_time, r"time is torch.int64 of shape \[3\], expected int64 or float of shape \[4\]"),
+    (bool_time, "time is torch.bool"),
+    (infinite_time, "the time of interaction 2 is inf"),
     (nan_feature, "1 values of modality 'image' are NaN or infinite, the first at row 1, column 1"),
 ]
+
+
+@pytest.mark.parametrize("dtype", [torch.int64, torch.float32, torch.float64])
+def test_times_of_the_interactions_are_part_of_the_schema(dtype: torch.dtype) -> None:
+    data = small()
+    data["user", "interacts", "item"].time = torch.tensor([-3, 1, 1, 9], dtype=dtype)
+    graph.validate(data)
+    graph.check_time(data)
+    graph.check_time(small())  # they are optional
 
 
 @pytest.mark.parametrize(("damage", "message"), ERRORS, ids=[d.__name__ for d, _ in ERRORS])

@@ -1,8 +1,31 @@
 """Data sets: raw files, or a generator with known truth, to one ``HeteroData``."""
 
+from mrdib_graph.datasets.amazon_2014 import (
+    AmazonBaby,
+    AmazonClothing,
+    AmazonElectronics,
+    AmazonSports,
+)
+from mrdib_graph.datasets.amazon_build import AmazonBuild
+from mrdib_graph.datasets.amazon_reviews import AmazonReviews
+from mrdib_graph.datasets.converters import convert
+from mrdib_graph.datasets.fetch_options import FetchOptions
 from mrdib_graph.datasets.lastfm2k import LastFM2K
 from mrdib_graph.datasets.mmrec_folder import MMRecFolder
 from mrdib_graph.datasets.multimodal_dataset import MultimodalDataset
 from mrdib_graph.datasets.planted import Planted
 
-__all__ = ["LastFM2K", "MMRecFolder", "MultimodalDataset", "Planted"]
+__all__ = [
+    "AmazonBaby",
+    "AmazonBuild",
+    "AmazonClothing",
+    "AmazonElectronics",
+    "AmazonReviews",
+    "AmazonSports",
+    "convert",
+    "FetchOptions",
+    "LastFM2K",
+    "MMRecFolder",
+    "MultimodalDataset",
+    "Planted",
+]

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mrdib_graph.datasets.npy_header import read_header
 from mrdib_graph.errors import DataError
 from mrdib_graph.transforms.row_blocks import row_blocks
 
@@ -78,21 +79,7 @@ def _header(path: Path, file: BinaryIO) -> tuple[tuple[int, ...], bool, np.dtype
             f"{path}: byte 0 starts {start!r}: not a .npy file but {kind if start else 'empty'}; "
             "save the array with numpy.save(path, array, allow_pickle=False)"
         )
-    try:
-        version = np.lib.format.read_magic(file)
-        if version == (1, 0):
-            return np.lib.format.read_array_header_1_0(file)
-        if version == (2, 0):
-            return np.lib.format.read_array_header_2_0(file)
-    except (ValueError, TypeError) as error:
-        raise DataError(
-            f"{path}: the .npy header cannot be read ({error}); the file is damaged: copy or "
-            "download it again"
-        ) from error
-    raise DataError(
-        f"{path}: .npy format version {version[0]}.{version[1]}, expected 1.0 or 2.0: save a plain "
-        "float32 array"
-    )
+    return read_header(str(path), file)
 
 
 def _check_type(path: Path, dtype: np.dtype[np.generic], allow_integers: bool) -> None:

@@ -22,7 +22,7 @@ def bad_header(path: Path, names: list[str], required: list[str]) -> DataError:
     if any(name.endswith((":token", ":float", ":token_seq", ":float_seq")) for name in names):
         return DataError(
             f"{path}: line 1 is {shown}: a RecBole file, which has raw ids and no split; {wanted}: "
-            "number users and items from 0 and rename the columns"
+            "convert it with  mrdib-graph datasets convert recbole FOLDER DEST"
         )
     if all(re.fullmatch(r"-?[0-9.]+", name) for name in names):
         return DataError(f"{path}: line 1 is {shown}: the header line is missing; {wanted}")

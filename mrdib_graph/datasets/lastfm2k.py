@@ -12,8 +12,9 @@ from torch_geometric.data import HeteroData
 from mrdib_graph.datasets.download import download as download_file
 from mrdib_graph.datasets.download import unwritable, verify
 from mrdib_graph.datasets.feature_file import read_features
+from mrdib_graph.datasets.fetch_options import FetchOptions
 from mrdib_graph.datasets.mmrec_folder import MMRecFolder
-from mrdib_graph.errors import DataError
+from mrdib_graph.errors import ConfigError, DataError
 from mrdib_graph.transforms.scale_features import ScaleMode
 
 BASE_URL = (
@@ -114,6 +115,31 @@ class LastFM2K(MMRecFolder):
         if (self.folder / NAMES).exists():
             verify(self.folder / NAMES, NAMES_CHECKSUM, "delete it: item names are optional")
         return super().load()
+
+    def fetch(self, options: FetchOptions | None = None) -> Path:
+        """Download the files that are absent, and verify all of them.
+
+        Args:
+            options: Of these, the first mirror, a folder with the public files, is used.
+
+        Returns:
+            The folder.
+
+        Raises:
+            ConfigError: A folder of local copies is named: put them into the data set's own.
+            DataError: As at loading.
+        """
+        options = options or FetchOptions()
+        if options.local is not None or options.any_checksum:
+            raise ConfigError(
+                f"local files, any_checksum: this set has one version; put copies into "
+                f"{self.folder} under the names {', '.join(self._files())}"
+            )
+        self.base_url = options.mirrors[0].rstrip("/") if options.mirrors else self.base_url
+        self.download = True
+        self._data = None
+        self[0]
+        return self.folder
 
     @property
     def item_ids(self) -> list[str] | None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -23,11 +23,13 @@ from mrdib_graph.datasets.interaction_file import (
 )
 from mrdib_graph.datasets.multimodal_dataset import MultimodalDataset
 from mrdib_graph.errors import ConfigError, DataError
-from mrdib_graph.resolver import suggest
+from mrdib_graph.resolver import build, suggest
 from mrdib_graph.transforms.scale_features import ScaleFeatures, ScaleMode
 from mrdib_graph.transforms.split_interactions import BY_TIME, SplitInteractions
 
 _SUFFIX = "_feat.npy"
+ITEM_TABLE = "items.tsv"
+"""Optional table of the items: ``itemID``, and ``title`` and ``text`` where the source has them."""
 
 
 class MMRecFolder(MultimodalDataset):
@@ -39,6 +41,7 @@ class MMRecFolder(MultimodalDataset):
         <root>/<name>/<modality>_feat.npy     [items, width]; row i is item i
         <root>/<name>/u_id_mapping.csv        optional: raw id and userID, tab-separated
         <root>/<name>/i_id_mapping.csv        optional: raw id and itemID, tab-separated
+        <root>/<name>/items.tsv               optional: itemID, title, text, tab-separated
 
     The number of items is the largest itemID + 1, and likewise of users.
 
@@ -54,6 +57,7 @@ class MMRecFolder(MultimodalDataset):
         allow_sparse_ids: Accept ids far above their number, at the price of mostly empty tables.
         scale: See :class:`ScaleFeatures`.
         allow_integers: Convert integer features to float32 instead of refusing them.
+        split_options: Further options of :class:`SplitInteractions`, such as ``share``.
 
     Raises:
         DataError: At the first access, for anything wrong with folder or files; the message names
@@ -64,8 +68,9 @@ class MMRecFolder(MultimodalDataset):
     tables: ClassVar[tuple[tuple[str, str], ...]] = (
         ("u_id_mapping.csv", USER_COLUMN),
         ("i_id_mapping.csv", ITEM_COLUMN),
+        (ITEM_TABLE, ITEM_COLUMN),
     )
-    """Optional files with raw ids, and the column of each that holds the row number."""
+    """Optional tables, and the column of each that holds the row number."""
 
     def __init__(
         self,
@@ -78,6 +83,7 @@ class MMRecFolder(MultimodalDataset):
         allow_sparse_ids: bool = False,
         scale: ScaleMode = "auto",
         allow_integers: bool = False,
+        split_options: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
         if isinstance(modalities, str):
@@ -85,7 +91,9 @@ class MMRecFolder(MultimodalDataset):
         self.folder = Path(root).resolve() if name is None else Path(root) / _file_name(name)
         self.name = name or self.folder.name
         self.requested = None if modalities is None else list(modalities)
-        self.splitter = SplitInteractions(split, split_seed)
+        self.splitter = build(
+            SplitInteractions, split_options or {}, "split", rule=split, seed=split_seed
+        )
         self.scaler = ScaleFeatures(scale)
         self.deduplicate = deduplicate
         self.allow_sparse_ids = allow_sparse_ids
@@ -137,6 +145,18 @@ class MMRecFolder(MultimodalDataset):
     def item_ids(self) -> list[str] | None:
         """Raw id of each item row, from ``i_id_mapping.csv``; None without it."""
         return self._column("i_id_mapping.csv")
+
+    @property
+    def item_names(self) -> list[str] | None:
+        """The title of each item row, or its name, from ``items.tsv``; None without it."""
+        table = self._tables.get(ITEM_TABLE, {})
+        return table.get("title", table.get("name"))
+
+    @property
+    def item_texts(self) -> list[str] | None:
+        """The text of each item row, for an encoder, from ``items.tsv``; None without it."""
+        self[0]
+        return self._tables.get(ITEM_TABLE, {}).get("text")
 
     def _interactions(self) -> tuple[Interactions, int, int]:
         path, given = self.interaction_path, self.splitter.rule == "given"

@@ -123,6 +123,8 @@ def _changed(data: HeteroData) -> dict[str, HeteroData]:
     for name in ("train_mask", "val_mask", "test_mask"):
         out["interactions"][graph.INTERACTS][name] = store[name][:-1]
     out["interactions"][graph.INTERACTS].edge_index = store.edge_index[:, :-1]
+    if "time" in store:
+        out["interactions"][graph.INTERACTS].time = store.time[:-1]
     train, test = store.train_mask.clone(), store.test_mask.clone()
     row = int(train.nonzero()[0])
     train[row], test[row] = False, True

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+import logging
+import math
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -14,8 +16,17 @@ from mrdib_graph import graph
 from mrdib_graph.errors import ConfigError, DataError
 from mrdib_graph.resolver import suggest
 from mrdib_graph.transforms.drop_derived import drop_operators
+from mrdib_graph.transforms.global_splits import (
+    TRAIN,
+    check_reachable,
+    cold_item_labels,
+    time_labels,
+)
 
-TRAIN, VAL, TEST = 0, 1, 2
+logger = logging.getLogger(__name__)
+
+SHARE = 0.2
+"""Held out by the rules that take a share: half for validation, half for test."""
 
 
 def random_rule(position: Tensor, n: Tensor) -> Tensor:
@@ -46,12 +57,17 @@ RULES: dict[str, Rule] = {  # each: position in the user's order [E], user's row
     "lattice": lattice_rule,
     "ratio": ratio_rule,
     "leave_last_out": leave_last_out_rule,
+    "user_time": ratio_rule,
 }
-BY_TIME = ("leave_last_out",)
+GLOBAL = ("global_time", "cold_items")
+BY_TIME = ("leave_last_out", "user_time", "global_time")
+CHOICES = (*RULES, *GLOBAL, "given")
 
 
 class SplitInteractions(BaseTransform):  # type: ignore[misc]
-    """Writes ``train_mask``, ``val_mask`` and ``test_mask`` by a rule that works user by user.
+    """Writes ``train_mask``, ``val_mask`` and ``test_mask`` by a rule.
+
+    These rules work user by user:
 
     ================== ==================== =======================================================
     rule               order of a user      held out of a user's n rows
@@ -61,33 +77,62 @@ class SplitInteractions(BaseTransform):  # type: ignore[misc]
     ``lattice``        fresh permutation    the same k; k // 2 test, the rest of k validation
     ``ratio``          fresh permutation    all but int(0.8 n); int(0.1 n) validation, the rest test
     ``leave_last_out`` time, ties by item   the latest row test, the second latest validation
-    ``given``          --                   keeps the masks that the graph has
+    ``user_time``      time, ties by item   as ``ratio``
     ================== ==================== =======================================================
 
-    A user whom a rule leaves no training row keeps all rows in training.  The permutation depends
-    on seed, users and items only, not on the order of the edges.  Rule, seed and a hash of the
-    result are recorded as ``data.split_rule``.  Derived sparse operators are dropped.
+    A user whom such a rule leaves no training row keeps all rows in training.  These look at all
+    interactions at once:
+
+    ================== ============================================================================
+    rule               held out
+    ================== ============================================================================
+    ``global_time``    the latest ``share`` of all rows, the later half test; rows of one time stay
+                       together; or what lies beyond two given points in time
+    ``cold_items``     every row of a ``share`` of the items, which are drawn; half of these items
+                       are validation, half test
+    ``given``          keeps the masks that the graph has
+    ================== ============================================================================
+
+    After these, a user or an item may have held-out rows and no training row.  Rows of such users
+    stay held out, are counted in a warning and left out by an evaluation; such items stay
+    candidates and positives.
+
+    A draw depends on seed, users and items only, not on the order of the edges.  Rule, seed and a
+    hash of the result are recorded as ``data.split_rule``.  Derived sparse operators are dropped.
 
     Args:
         rule: One of the above.
-        seed: Seed of the permutations.
+        seed: Seed of the draw.
+        share: Share that ``global_time`` and ``cold_items`` hold out, 0.2 by default.
+        cuts: For ``global_time``, in place of a share: the times at which validation and test
+            begin.
 
     Raises:
-        ConfigError: The rule is unknown or the seed negative.
-        DataError: ``given`` without masks, or ``leave_last_out`` without ``time``.
+        ConfigError: The rule is unknown, the seed negative, or an option out of range or of
+            another rule.
+        DataError: ``given`` without masks, a rule by time without ``time``, or a part of a rule
+            that looks at all interactions would be empty.
     """
 
-    def __init__(self, rule: str = "random", seed: int = 0) -> None:
-        choices = [*RULES, "given"]
-        if rule not in choices:
+    def __init__(
+        self,
+        rule: str = "random",
+        seed: int = 0,
+        share: float | None = None,
+        cuts: Sequence[float] | None = None,
+    ) -> None:
+        if rule not in CHOICES:
             raise ConfigError(
-                f"split: got {rule!r}, expected one of {', '.join(choices)}"
-                f"{suggest(str(rule), choices)}"
+                f"split: got {rule!r}, expected one of {', '.join(CHOICES)}"
+                f"{suggest(str(rule), list(CHOICES))}"
             )
         if seed < 0:
             raise ConfigError(f"split seed: got {seed}, expected 0 or more")
+        _check_options(rule, share, cuts)
         self.rule = rule
         self.seed = seed
+        self.share = SHARE if share is None else share
+        self.cuts = None if cuts is None else (cuts[0], cuts[1])
 
     def forward(self, data: HeteroData) -> HeteroData:
         """Write the masks."""
@@ -96,28 +141,32 @@ class SplitInteractions(BaseTransform):  # type: ignore[misc]
             if any(f"{split}_mask" not in store for split in graph.SPLITS):
                 raise DataError(
                     "split 'given': the graph has no complete set of split masks; use another "
-                    f"rule: {', '.join(RULES)}"
+                    f"rule: {', '.join((*RULES, *GLOBAL))}"
                 )
         else:
             label = self._labels(data).to(store.edge_index.device)
             for value, split in enumerate(graph.SPLITS):
                 store[f"{split}_mask"] = label == value
             drop_operators(data)
-        seed = f" seed={self.seed}" if self.rule in RULES and self.rule not in BY_TIME else ""
-        data.split_rule = f"{self.rule}{seed} sha256={split_digest(data)[:12]}"
+        data.split_rule = f"{self._settings()} sha256={split_digest(data)[:12]}"
         return data
+
+    def _settings(self) -> str:
+        """The rule with the options that it reads."""
+        text = self.rule
+        if self.rule not in BY_TIME and self.rule != "given":
+            text += f" seed={self.seed}"
+        if self.cuts is not None:
+            return f"{text} cuts={self.cuts[0]},{self.cuts[1]}"
+        return f"{text} share={self.share}" if self.rule in GLOBAL else text
 
     def _labels(self, data: HeteroData) -> Tensor:
         user, item = data[graph.INTERACTS].edge_index.cpu()
+        if self.rule in GLOBAL:
+            return self._global_labels(data, user, item)
         if self.rule in BY_TIME:
-            time = data[graph.INTERACTS].get("time")
-            if time is None:
-                raise DataError(
-                    f"split '{self.rule}' needs the time of each interaction, and the graph has "
-                    "none: read a file with a 'timestamp' column, or split at random"
-                )
             rank = _canonical(user, item)
-            rank = rank[torch.argsort(time.cpu()[rank], stable=True)]
+            rank = rank[torch.argsort(self._time(data)[rank], stable=True)]
         else:
             generator = torch.Generator().manual_seed(self.seed)
             rank = _canonical(user, item)[torch.randperm(user.numel(), generator=generator)]
@@ -126,8 +175,52 @@ class SplitInteractions(BaseTransform):  # type: ignore[misc]
         trained = torch.bincount(user[label == TRAIN], minlength=int(user.max()) + 1) > 0
         return label * trained[user]
 
+    def _global_labels(self, data: HeteroData, user: Tensor, item: Tensor) -> Tensor:
+        if self.rule == "cold_items":
+            label = cold_item_labels(item, self.share, self.seed)
+        else:
+            label = time_labels(self._time(data), self.share, self.cuts)
+        for name, count in check_reachable(self.rule, user, label).items():
+            if count:
+                logger.warning(
+                    "split '%s': %d %s interactions belong to users without a training "
+                    "interaction; an evaluation leaves them out", self.rule, count, name,
+                )  # fmt: skip
+        return label
+
+    def _time(self, data: HeteroData) -> Tensor:
+        time: Tensor | None = data[graph.INTERACTS].get("time")
+        if time is None:
+            raise DataError(
+                f"split '{self.rule}' needs the time of each interaction, and the graph has "
+                "none: read a file with a 'timestamp' column, or split at random"
+            )
+        graph.check_time(data)
+        return time.cpu()
+
     def __repr__(self) -> str:
-        return f"SplitInteractions(rule={self.rule!r}, seed={self.seed})"
+        return f"SplitInteractions({self._settings()})"
+
+
+def _check_options(rule: str, share: float | None, cuts: Sequence[float] | None) -> None:
+    for name, value, rules in (("share", share, GLOBAL), ("cuts", cuts, GLOBAL[:1])):
+        if value is not None and rule not in rules:
+            raise ConfigError(f"split {name}: '{rule}' takes none; it is for {', '.join(rules)}")
+    if share is not None and (cuts is not None or not _number(share) or not 0 < share < 1):
+        raise ConfigError(
+            f"split share: got {share!r}, expected a number between 0 and 1, and no cuts beside it"
+        )
+    if cuts is not None and (
+        not isinstance(cuts, list | tuple)
+        or len(cuts) != 2
+        or not all(map(_number, cuts))
+        or not cuts[0] < cuts[1]
+    ):
+        raise ConfigError(f"split cuts: got {cuts!r}, expected two times, the earlier one first")
+
+
+def _number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def split_digest(data: HeteroData) -> str:

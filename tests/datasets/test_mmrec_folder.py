@@ -252,3 +252,31 @@ def test_modalities_that_clash(root):
 def test_wrong_options_are_refused_before_anything_is_read(tmp_path, options):
     with pytest.raises(ConfigError, match=r"got .*expected"):
         MMRecFolder(tmp_path, "absent", **options)
+
+
+def test_titles_and_texts_of_the_items(root):
+    dataset = MMRecFolder(root, "shop")
+    assert dataset.item_texts is None and dataset.item_names is None
+    table = "itemID\ttitle\ttext\n" + "".join(f"{i}\tItem {i}\tText {i}\n" for i in range(ITEMS))
+    (root / "shop/items.tsv").write_text(table)
+    dataset = MMRecFolder(root, "shop")
+    assert dataset.item_texts == [f"Text {i}" for i in range(ITEMS)]
+    assert dataset.item_names == [f"Item {i}" for i in range(ITEMS)]
+    (root / "shop/items.tsv").write_text(table.replace("title", "name").replace("text", "note"))
+    dataset = MMRecFolder(root, "shop")
+    assert dataset.item_texts is None and dataset.item_names == [f"Item {i}" for i in range(ITEMS)]
+    (root / "shop/items.tsv").write_text(table.replace("19\t", "18\t"))
+    with pytest.raises(DataError, match=r"items\.tsv: line 21, column itemID: got '18'"):
+        MMRecFolder(root, "shop")[0]
+
+
+def test_split_options_reach_the_rule(root):
+    options = {"share": 0.5}
+    dataset = MMRecFolder(root, "shop", split="cold_items", split_seed=2, split_options=options)
+    held = graph.interactions(dataset[0], "val")[1].unique().numel()
+    held += graph.interactions(dataset[0], "test")[1].unique().numel()
+    assert held == ITEMS / 2
+    assert dataset.split_rule.startswith("cold_items seed=2 share=0.5 sha256=")
+    check_dataset(dataset)
+    with pytest.raises(ConfigError, match="split: option 'shar' is unknown; did you mean 'share'"):
+        MMRecFolder(root, "shop", split="cold_items", split_options={"shar": 0.5})

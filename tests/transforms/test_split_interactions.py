@@ -1,11 +1,15 @@
+from pathlib import Path
+
 import pytest
 import torch
 from torch_geometric.data import HeteroData
 
 from mrdib_graph import graph
+from mrdib_graph.datasets.download import sha256
+from mrdib_graph.datasets.interaction_file import read_interactions
 from mrdib_graph.errors import ConfigError, DataError
 from mrdib_graph.transforms import SplitInteractions, UserItemGraph
-from mrdib_graph.transforms.split_interactions import RULES, split_digest
+from mrdib_graph.transforms.split_interactions import BY_TIME, RULES, split_digest
 
 SIZES = [*range(1, 61), 1, 2, 9, 10, 115]
 
@@ -30,7 +34,7 @@ def make(sizes=SIZES, num_items=120, seed=0, time=False):
 
 def expected(rule, n):
     """Training, validation and test rows of a user, in plain Python from the written rules."""
-    if rule == "ratio":
+    if rule in ("ratio", "user_time"):
         train, val = int(0.8 * n), int(0.1 * n)
         counts = (train, val, n - train - val)
     elif rule == "leave_last_out":
@@ -118,6 +122,96 @@ def test_leave_last_out_holds_out_the_latest_rows():
         assert [int(label[r]) for r in rows] == wanted
 
 
+def test_user_time_holds_out_the_latest_rows():
+    data = SplitInteractions("user_time", seed=9)(make(time=True))
+    user, _ = data[graph.INTERACTS].edge_index
+    time, label = data[graph.INTERACTS].time, labels(data)
+    for u in range(len(SIZES)):
+        parts = [time[(user == u) & (label == value)] for value in range(3)]
+        for earlier, later in ((0, 1), (1, 2), (0, 2)):
+            if parts[earlier].numel() and parts[later].numel():
+                assert parts[earlier].max() <= parts[later].min()
+    assert "seed" not in data.split_rule
+
+
+def test_the_lattice_rule_swaps_the_halves_of_the_random_rule():
+    """So published counts of one degree sequence differ by a swap, as those of Sports do."""
+    counts = {}
+    for rule in ("random", "lattice"):
+        label = labels(SplitInteractions(rule)(make()))
+        counts[rule] = torch.bincount(label, minlength=3).tolist()
+    train, val, test = counts["random"]
+    assert counts["lattice"] == [train, test, val] and val < test
+
+
+PUBLISHED = {  # name: SHA-256 of the public file; training, validation, test rows of the rule
+    "sports": (
+        "0f75064201c0b5e422dcab735782ba4739cf41fa6003977bd29bddea523afeba",
+        [218_409, 40_029, 37_899],
+    ),
+    "clothing": (
+        "5507ad555d59ab8ddb67096f0378c52fb8475f777d2886ecafe5011d9d491e24",
+        [197_338, 41_189, 40_150],
+    ),
+}
+PUBLIC = Path(__file__).resolve().parents[2] / "../shared/data/lattice_split"
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_counts_on_public_degree_sequences_are_the_published_ones(name):
+    path = PUBLIC / f"{name}.inter"
+    if not path.is_file():
+        pytest.skip(f"../shared/data/lattice_split/{name}.inter (of MMHCL's repository) is absent")
+    checksum, published = PUBLISHED[name]
+    assert sha256(path) == checksum
+    rows = read_interactions(path)
+    data = HeteroData()
+    data["user"].num_nodes = int(rows.user.max()) + 1
+    data["item"].num_nodes = int(rows.item.max()) + 1
+    data[graph.INTERACTS].edge_index = torch.stack([rows.user, rows.item])
+    for rule, expected_counts in (
+        ("lattice", published),
+        ("random", [published[0], published[2], published[1]]),
+    ):
+        label = labels(SplitInteractions(rule)(data))
+        assert torch.bincount(label, minlength=3).tolist() == expected_counts
+    assert torch.bincount(rows.label, minlength=3).tolist() == published
+
+
+def test_global_time_and_cold_items_are_recorded_with_their_options():
+    data = make(time=True)
+    for made, settings in (
+        (SplitInteractions("global_time"), "global_time share=0.2"),
+        (SplitInteractions("global_time", cuts=(5, 9.5)), "global_time cuts=5,9.5"),
+        (SplitInteractions("cold_items", 3, share=0.25), "cold_items seed=3 share=0.25"),
+    ):
+        out = made(data)
+        graph.validate(out)
+        assert out.split_rule == f"{settings} sha256={split_digest(out)[:12]}"
+        assert repr(made) == f"SplitInteractions({settings})"
+
+
+def test_cold_items_follow_the_seed_and_not_the_edges():
+    one, same, other = (members(SplitInteractions("cold_items", s)(make())) for s in (4, 4, 5))
+    assert one == same != other
+    shuffled = make()
+    store = shuffled[graph.INTERACTS]
+    store.edge_index = store.edge_index[:, torch.randperm(store.edge_index.size(1))]
+    assert members(SplitInteractions("cold_items", 4)(shuffled)) == one
+
+
+def test_held_out_rows_of_cold_users_stay_held_out_and_are_counted(caplog):
+    data = make([10] * 5 + [2], num_items=20)
+    store = data[graph.INTERACTS]
+    last = store.edge_index[0] == 5  # the last user comes after everybody else
+    store.time = torch.arange(store.edge_index.size(1)) + 1000 * last
+    data = SplitInteractions("global_time")(data)
+    assert bool((labels(data)[last] == 2).all())
+    assert "2 test interactions belong to users without a training interaction" in caplog.text
+    assert "validation" not in caplog.text
+
+
 def test_given_keeps_masks_and_needs_them():
     with pytest.raises(DataError, match="split 'given': .*random"):
         SplitInteractions("given")(make())
@@ -148,14 +242,31 @@ def test_derived_operators_of_the_old_split_are_dropped():
     assert graph.has_operator(kept, "user_item_sym")
 
 
-def test_time_is_needed():
-    with pytest.raises(DataError, match="leave_last_out.*timestamp"):
-        SplitInteractions("leave_last_out")(make())
+@pytest.mark.parametrize("rule", BY_TIME)
+def test_time_is_needed(rule):
+    with pytest.raises(DataError, match=f"{rule}.*timestamp"):
+        SplitInteractions(rule)(make())
+    data = make(time=True)
+    data[graph.INTERACTS].time = data[graph.INTERACTS].time.double()
+    data[graph.INTERACTS].time[7] = torch.nan
+    with pytest.raises(DataError, match="time of interaction 7 is nan"):
+        SplitInteractions(rule)(data)
 
 
 @pytest.mark.parametrize(
     "options, message",
-    [({"rule": "radnom"}, "'radnom'.*did you mean 'random'"), ({"seed": -1}, "got -1")],
+    [
+        ({"rule": "radnom"}, "'radnom'.*did you mean 'random'"),
+        ({"seed": -1}, "got -1"),
+        ({"share": 0.1}, "share: 'random' takes none; it is for global_time, cold_items"),
+        ({"rule": "cold_items", "cuts": (1, 2)}, "cuts: 'cold_items' takes none"),
+        ({"rule": "global_time", "share": 0.0}, "share: got 0.0"),
+        ({"rule": "cold_items", "share": 1}, "share: got 1,"),
+        ({"rule": "global_time", "share": 0.1, "cuts": (1, 2)}, "no cuts beside it"),
+        ({"rule": "global_time", "cuts": (2, 1)}, "got \\(2, 1\\), expected two times"),
+        ({"rule": "global_time", "cuts": (1,)}, "expected two times"),
+        ({"rule": "global_time", "cuts": (1, float("inf"))}, "expected two times"),
+    ],
 )
 def test_wrong_options(options, message):
     with pytest.raises(ConfigError, match=message):
