@@ -3,7 +3,8 @@
     python benchmarks/grid.py --backbone vbpr --dataset lastfm2k --root ../shared/data \
         --objective bare,mrdib --seeds 100 --grid reg_fused=0.01,0.02,0.04
 
-Every arm gets the same points.  Only validation is printed: test is for the main job.
+Every arm gets the same points.  Only validation is printed: test is for the main job.  ``--out``
+names a table (CSV) of the points, from which ``report.py`` draws how much each setting matters.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import dataclasses
 import itertools
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -19,12 +21,14 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import run as main_job
 
+from mrdib_graph import config as configuration
 from mrdib_graph.config import settings_name
 from mrdib_graph.errors import ConfigError, MRdIBError
 from mrdib_graph.evaluation import Evaluator
 from mrdib_graph.experiment import ArmSpec, open_dataset, train_arm
 from mrdib_graph.experiment.checks import check_settings
 from mrdib_graph.tracking import Tracker
+from mrdib_graph.tuning import Trial, write_trials
 
 MONITOR = "recall@20"
 
@@ -41,12 +45,25 @@ def parse_grid(text: str) -> tuple[str, list[str]]:
     return key, values.split(",")
 
 
+def own_values(point: dict[str, str], objective: str) -> dict[str, Any]:
+    """A point's settings of one arm, named as the arm names them; those of other arms left out."""
+    found = {}
+    for key, text in point.items():
+        part, _, rest = key.partition(".")
+        arm, _, own = rest.partition(".")
+        if part != "objectives":
+            found[key] = configuration.parse_value(text)
+        elif arm in ("ARM", objective):
+            found[own] = configuration.parse_value(text)
+    return found
+
+
 def search(argv: list[str]) -> None:
     """Train every arm on every point and print validation means, best first."""
     parser = main_job.build_parser()
     parser.add_argument("--grid", action="append", default=[], help="KEY=VALUE,VALUE; repeatable")
     arguments = parser.parse_args(argv)
-    given = arguments.set
+    given, out, arguments.out = arguments.set, arguments.out, None
     config = main_job.read_config(arguments)
     grid = dict(parse_grid(text) for text in arguments.grid)
     points = [dict(zip(grid, p, strict=True)) for p in itertools.product(*grid.values())]
@@ -62,6 +79,7 @@ def search(argv: list[str]) -> None:
             configs[backbone, objective, number] = here
     data = open_dataset(config)[0]
     evaluator = Evaluator(data)
+    trials = []
     for backbone, objective in itertools.product(config.backbone, config.objective):
         rows = []
         name = settings_name(backbone)
@@ -74,9 +92,17 @@ def search(argv: list[str]) -> None:
             value = float(np.mean([r.fit.val[MONITOR] for r in runs]))
             epochs = ", ".join(f"{r.fit.best_epoch + 1} of {r.fit.epochs}" for r in runs)
             rows.append((value, f"{point}", epochs))
+            values = own_values(point, objective)
+            best_epochs = tuple(r.fit.best_epoch for r in runs)
+            seconds = sum(r.fit.epochs * r.fit.seconds_per_epoch for r in runs)
+            trials.append(
+                Trial(name, objective, number, MONITOR, value, values, best_epochs, seconds)
+            )
             print(f"{name} {objective} {rows[-1][1]}: {value:.4f} (epochs {epochs})", flush=True)
         best = max(rows)
         print(f"best of {name} {objective}: {best[1]} with validation {MONITOR} {best[0]:.4f}")
+    if out is not None:
+        write_trials(Path(out), trials)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
     python benchmarks/run.py --backbone lattice
     python benchmarks/run.py --backbone vbpr,lattice --dataset lastfm2k --root ../shared/data
+    python benchmarks/run.py --backbone vbpr --tune 20
 
 Exit status: 0 done, 2 wrong flag or setting, 3 bad data, 130 interrupted, 1 anything else.
 """
@@ -20,6 +21,7 @@ from mrdib_graph import config as configuration
 from mrdib_graph.config import RunConfig
 from mrdib_graph.errors import ConfigError, MRdIBError
 from mrdib_graph.resolver import suggest
+from mrdib_graph.tuning import TuneConfig
 
 CONFIGS = Path(__file__).parent / "configs"
 
@@ -73,7 +75,9 @@ def build_parser() -> argparse.ArgumentParser:
     )
     for flag, _, _, text in (*_RUN_FLAGS, *_SETTINGS_FLAGS):
         parser.add_argument(flag, metavar="X", help=text)
-    parser.add_argument("--weighting", choices=["fixed"], help="of the terms; fixed weights")
+    parser.add_argument(
+        "--weighting", choices=["fixed", "uncertainty", "dwa"], help="of the terms; default fixed"
+    )
     parser.add_argument("--no-profile", action="store_true", help="skip the information profile")
     parser.add_argument("--no-mlflow", action="store_true", help="do not tell MLflow")
     parser.add_argument("--quiet", action="store_true", help="show no progress")
@@ -89,6 +93,42 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--resume", type=Path, metavar="DIR", help="continue the run in a folder")
     parser.add_argument("--debug", action="store_true", help="show tracebacks")
     return parser
+
+
+def add_tune_flags(parser: argparse.ArgumentParser) -> None:
+    """The flags of a search before the run, which other commands that read the flags lack."""
+    group = parser.add_argument_group("settings chosen on validation, before the run")
+    group.add_argument("--tune", metavar="N", help="N trials for each arm")
+    group.add_argument("--tune-seeds", metavar="X", help="training seeds of a trial; default 100")
+    group.add_argument("--tune-space", metavar="FILE", help="what is tried (YAML)")
+    group.add_argument(
+        "--tune-storage", metavar="URL", help="database or file that processes share"
+    )
+    group.add_argument("--tune-only", action="store_true", help="stop after the trials")
+
+
+def read_tuning(arguments: argparse.Namespace) -> TuneConfig | None:
+    """The search that the flags ask for.
+
+    Raises:
+        ConfigError: A value out of range, or a flag of the search without ``--tune``.
+    """
+    if arguments.tune is None:
+        for name in ("tune_seeds", "tune_space", "tune_storage", "tune_only"):
+            if getattr(arguments, name):
+                raise ConfigError(f"--{name.replace('_', '-')}: it needs --tune N")
+        return None
+    if arguments.resume is not None:
+        raise ConfigError(
+            "--resume goes on with the settings that were chosen; leave --tune out, or go on with "
+            "the search by the first command with --out"
+        )
+    return TuneConfig(
+        trials=_value(arguments.tune, "value"),
+        space=Path(arguments.tune_space or CONFIGS / "search_space.yaml"),
+        seeds=tuple(_value(arguments.tune_seeds or "100", "values")),
+        storage=arguments.tune_storage,
+    )
 
 
 def read_config(arguments: argparse.Namespace) -> RunConfig:
@@ -121,6 +161,8 @@ def read_config(arguments: argparse.Namespace) -> RunConfig:
         for flag, key, kind, _ in _SETTINGS_FLAGS
         if (text := given[flag.removeprefix("--").replace("-", "_")]) is not None
     ]
+    if given["weighting"] is not None:
+        shared.append(("objectives.mrdib.weighting", given["weighting"]))
     return configuration.resolve(flags, arguments.config, CONFIGS, shared, assignments)
 
 
@@ -143,8 +185,12 @@ def _names_of_all(key: str, value: Any) -> Any:
     return value
 
 
-def run(arguments: argparse.Namespace) -> None:
-    """Run what the flags ask for."""
+def read_resume(arguments: argparse.Namespace) -> Path | None:
+    """The folder of the run to continue, whose configuration is the one to read.
+
+    Raises:
+        ConfigError: There is no run, or a flag does not go with it.
+    """
     resume: Path | None = arguments.resume
     if resume is not None:
         if arguments.config is not None:
@@ -154,8 +200,15 @@ def run(arguments: argparse.Namespace) -> None:
         arguments.config = resume / "config.yaml"
         if not arguments.config.is_file():
             raise ConfigError(f"--resume {resume}: there is no run (no config.yaml in it)")
+    return resume
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Run what the flags ask for."""
+    resume = read_resume(arguments)
     config = read_config(arguments)
-    from mrdib_graph.experiment import Experiment, Outputs
+    how = read_tuning(arguments)
+    from mrdib_graph.experiment import Experiment, Outputs, tune
     from mrdib_graph.experiment.outputs import default_folder
     from mrdib_graph.tracking import MLflowTracker, Tracker, local_uri
 
@@ -165,15 +218,23 @@ def run(arguments: argparse.Namespace) -> None:
         print(configuration.dump(config), end="")
         return
     folder = resume or Path(config.out or default_folder(config))
-    outputs = Outputs(folder, resume=resume is not None)
+    outputs = Outputs(folder, resume=resume is not None, tuned=how is not None)
     if config.mlflow:
         uri = config.tracking_uri or local_uri(outputs.folder)
         tracker = MLflowTracker(uri, f"mrdib/{experiment.dataset.name}", outbox=outputs.outbox)
         experiment.tracker = tracker
     try:
-        experiment.run(outputs, resume=resume is not None)
+        if how is not None:
+            chosen = tune(experiment, how, outputs.tuning, f"{folder.name}-tuning")
+            dataset = experiment.dataset  # read already
+            experiment = Experiment(chosen, tracker)
+            experiment.dataset = dataset
+        if not arguments.tune_only:
+            experiment.run(outputs, resume=resume is not None)
     except KeyboardInterrupt:
         again = f"Continue with:  {continue_line(folder)}" if outputs.config.is_file() else ""
+        if outputs.tuning.is_dir():
+            again = again or f"Continue by the same command with --out {folder}"
         print(f"\nInterrupted. {again}", file=sys.stderr)
         raise
     finally:
@@ -193,7 +254,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Entry point; the exit status."""
     arguments = None
     try:
-        arguments = build_parser().parse_args(argv)
+        parser = build_parser()
+        add_tune_flags(parser)
+        arguments = parser.parse_args(argv)
         logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")
         run(arguments)
     except KeyboardInterrupt:

@@ -88,8 +88,6 @@ def peak_memory(shape: str, name: str) -> float:
 
 def memory_here(shape: str, name: str) -> float:
     """What :func:`peak_memory` runs; ``none`` makes the graph alone."""
-    import resource
-
     from speed_rows import Training
 
     data = make_graph(SHAPES[shape])
@@ -99,7 +97,22 @@ def memory_here(shape: str, name: str) -> float:
         for _ in range(3):
             training.step()
         training.recommender.tables(training.data)
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return peak_resident()
+
+
+def peak_resident() -> float:
+    """Peak resident memory of this process in MB.
+
+    ``ru_maxrss`` will not do on Linux: a child starts with its parent's.
+    """
+    status = Path("/proc/self/status")
+    if status.is_file():
+        line = next(x for x in status.read_text().splitlines() if x.startswith("VmHWM"))
+        return int(line.split()[1]) / 1024
+    import resource
+
+    unit = 2**20 if sys.platform == "darwin" else 2**10
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
 
 
 def write_results(path: Path, rows: list[Row], costs: list[dict[str, Any]], about: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from torch_geometric.data import HeteroData
@@ -27,7 +28,7 @@ PAPER: dict[str, Any] = {
 
 # Each ablation leaves one term of the arm mrdib out; mib leaves all but the bottleneck out.
 _ABLATIONS: dict[str, dict[str, Any]] = {
-    "mib": {"alpha_redundancy": 0.0, "alpha_unique": 0.0},
+    "mib": {"alpha_redundancy": 0.0, "alpha_unique": 0.0, "alpha_synergy": 0.0},
     "no-kl": {"alpha_kl": 0.0},
     "no-redundancy": {"alpha_redundancy": 0.0},
     "no-unique": {"alpha_unique": 0.0},
@@ -44,6 +45,8 @@ _CONTROLS: dict[str, type[Control]] = {
 
 OBJECTIVES = ("bare", "mrdib", "paper", *_ABLATIONS, *_CONTROLS)
 CONTROLS = tuple(_CONTROLS)
+ABLATED = {name: tuple(without) for name, without in _ABLATIONS.items()}
+"""Ablation to the options of the arm mrdib that it sets to 0."""
 
 ARM_KEYS = ("reg_fused", "learning_rate", "placement", "backbone_options")
 """Settings of an arm that are no options of MRdIB or of the control."""
@@ -176,9 +179,11 @@ def mrdib_options(settings: Settings, objective: str) -> dict[str, Any]:
     options = arm_options(settings, "mrdib")
     if objective == "mrdib":
         return options
-    if objective == "mib" and not options.get("alpha_kl"):
+    alpha = options.get("alpha_kl", 0.0)
+    has_kl = any(alpha.values()) if isinstance(alpha, Mapping) else bool(alpha)
+    if objective == "mib" and not has_kl:
         options["alpha_kl"] = PAPER["alpha_kl"]  # a bottleneck without kl compresses nothing
-    if objective == "no-kl" and not options.get("alpha_kl"):
+    if objective == "no-kl" and not has_kl:
         raise ConfigError(
             "objective no-kl: the arm mrdib has alpha_kl 0 here, so there is no term to leave out; "
             "set --alpha-kl, or leave this arm out"

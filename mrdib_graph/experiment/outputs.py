@@ -21,14 +21,16 @@ class Outputs:
     Args:
         folder: The folder; :meth:`create` makes it, once the data are known to be good.
         resume: Whether it must exist already.
+        tuned: Whether it may hold a search for settings, and no run yet.
 
     Raises:
         ConfigError: A fresh run in a folder that holds one, or a resume where there is none.
     """
 
-    def __init__(self, folder: Path, resume: bool = False) -> None:
+    def __init__(self, folder: Path, resume: bool = False, tuned: bool = False) -> None:
         self.folder = folder.absolute()
         self.resume = resume
+        self.tuned = tuned
         if resume and not self.config.is_file():
             raise ConfigError(f"--resume {folder}: no run there (no config.yaml)")
         self._check_empty()
@@ -53,6 +55,8 @@ class Outputs:
             return
         if not self.folder.is_dir():
             raise ConfigError(f"--out {self.folder}: expected a folder, found a file")
+        if self.tuned and self.tuning.is_dir() and not self.config.exists():
+            return
         if any(self.folder.iterdir()):
             raise ConfigError(
                 f"--out {self.folder}: the folder is not empty; choose another, or continue the "
@@ -78,6 +82,11 @@ class Outputs:
     def outbox(self) -> Path:
         """Where events wait that the tracking server did not take yet."""
         return self.folder / "mlflow-outbox"
+
+    @property
+    def tuning(self) -> Path:
+        """Folder of a search for settings."""
+        return self.folder / "tuning"
 
     @property
     def figures(self) -> Path:

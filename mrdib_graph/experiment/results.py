@@ -89,7 +89,8 @@ class ArmComparison:
     """An arm against another of the same backbone on one metric.
 
     ``p_value`` is Wilcoxon's over users (means over seeds), ``p_holm`` the same after Holm over
-    all comparisons of that metric, ``p_seeds`` a paired t test over seeds (None for one seed).
+    all comparisons of that metric made with it, ``p_seeds`` a paired t test over seeds (None for
+    one seed).
     """
 
     backbone: str
@@ -114,6 +115,13 @@ def compare_arms(arms: list[ArmResult], metrics: list[str]) -> list[ArmCompariso
     for a in arms:
         if a.objective in CONTROLS and (a.backbone, "mrdib") in by_key:
             pairs.append((a, by_key[a.backbone, "mrdib"]))
+    return compare_pairs(pairs, metrics)
+
+
+def compare_pairs(
+    pairs: list[tuple[ArmResult, ArmResult]], metrics: list[str]
+) -> list[ArmComparison]:
+    """Baseline and arm of each pair; all pairs are one family for Holm's correction."""
     found: list[ArmComparison] = []
     for metric in metrics:
         of_metric = [compare(b.per_user(metric), t.per_user(metric), seed=0) for b, t in pairs]

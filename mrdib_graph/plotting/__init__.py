@@ -5,10 +5,12 @@ Every function takes plain numbers, dictionaries or tensors and returns a
 matplotlib and scikit-learn are imported at use.
 """
 
+from mrdib_graph.plotting.arm_curves import arm_curves
 from mrdib_graph.plotting.arms import arm_bars
 from mrdib_graph.plotting.code_map import code_map
 from mrdib_graph.plotting.curves import curves
 from mrdib_graph.plotting.estimators import estimator_errors
+from mrdib_graph.plotting.explanation import explanation_bars
 from mrdib_graph.plotting.information import (
     information_bars,
     information_heat_maps,
@@ -18,9 +20,11 @@ from mrdib_graph.plotting.sensitivity import sensitivity
 
 __all__ = [
     "arm_bars",
+    "arm_curves",
     "code_map",
     "curves",
     "estimator_errors",
+    "explanation_bars",
     "information_bars",
     "information_heat_maps",
     "knock_out_bars",

@@ -16,11 +16,12 @@ if TYPE_CHECKING:
 def arm_bars(comparisons: Sequence[Mapping[str, Any]], metric: str | None = None) -> Figure:
     """Gain of each arm in percent with its 95 % interval, one row an arm.
 
-    Arms whose interval holds 0 are grey: their gain may be chance.
+    Arms whose interval holds 0 are grey: their gain may be chance.  The interval is of one arm
+    alone; the p value is corrected for how many comparisons there are.
 
     Args:
         comparisons: As in ``results.json``: ``backbone``, ``baseline``, ``objective``, ``metric``,
-            ``gain_percent``, ``p_value``, ``ci95``.
+            ``gain_percent``, ``p_holm`` (printed: the table's p value), ``ci95``.
         metric: Which metric to show; the first comparison's where None.
 
     Raises:
@@ -44,7 +45,7 @@ def arm_bars(comparisons: Sequence[Mapping[str, Any]], metric: str | None = None
             colour = GREY if low <= 0 <= high else BLUE
             axis.barh(place, gain, height=0.6, color=colour, alpha=0.7)
             axis.plot([low, high], [place, place], "|-", color="black", lw=1.2, markersize=6)
-            text = f"{gain:+.1f} %  (p {_p_value(row['p_value'])})"
+            text = f"{gain:+.1f} %  (p {_p_value(row['p_holm'])})"
         axis.annotate(
             text,
             (right, place),
@@ -55,15 +56,20 @@ def arm_bars(comparisons: Sequence[Mapping[str, Any]], metric: str | None = None
             color="black" if colour == BLUE else "#555555",
         )
     axis.axvline(0, color="black", lw=0.8)
-    names = [f"{c['backbone']}, {c['objective']}" if several else c["objective"] for c in rows]
-    axis.set_yticks(range(len(rows)), [str(name) for name in names])
+    baselines = list(dict.fromkeys(str(c["baseline"]) for c in rows))
+    names = [str(c["objective"]) for c in rows]
+    if several:
+        names = [f"{c['backbone']}, {name}" for c, name in zip(rows, names, strict=True)]
+    if len(baselines) > 1:
+        names = [f"{name} over {c['baseline']}" for c, name in zip(rows, names, strict=True)]
+    axis.set_yticks(range(len(rows)), names)
     axis.invert_yaxis()
     room = max(right - left, 1e-3)
     axis.set_xlim(left - 0.03 * room, right + 0.02 * room)
     axis.grid(axis="x", linewidth=0.4, alpha=0.5)
-    baselines = ", ".join(sorted({str(c["baseline"]) for c in rows}))
     title = metric if several else f"{rows[0]['backbone']}: {metric}"
-    label(axis, f"gain over {baselines}, percent (95 % interval over users)", "", title)
+    over = f" over {baselines[0]}" if len(baselines) == 1 else ""
+    label(axis, f"gain{over}, percent (95 % interval over users; Holm's p)", "", title)
     return figure
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -17,8 +18,13 @@ def sensitivity(
     metric: str,
     chosen: Mapping[str, float] | None = None,
     baseline: float | None = None,
+    means: bool = True,
 ) -> Figure:
     """One panel an option: the metric over its values, one dot a run, a line through the means.
+
+    Where the points are of a random search, each differs in every option: a line through them would
+    show the noise of the others, so ``means=False`` leaves it out, and the upper edge of the cloud
+    is what to read.
 
     Args:
         points: Option name, such as ``'alpha_kl'``, to pairs of its value (0 or above) and the
@@ -26,6 +32,7 @@ def sensitivity(
         metric: What was measured, for the label: ``'validation recall@20'``.
         chosen: The value in use of some options, drawn as a dashed line.
         baseline: The metric of the bare backbone, drawn as a grey line.
+        means: Whether to draw the line through the means.
 
     Raises:
         ConfigError: There is no option, or one has no point or a negative value.
@@ -40,15 +47,17 @@ def sensitivity(
         for value, result in pairs:
             by_value.setdefault(float(value), []).append(result)
         values = sorted(by_value)
-        means = [sum(by_value[v]) / len(by_value[v]) for v in values]
-        axis.plot(values, means, color=BLUE, lw=1.5, label="mean")
+        if means:
+            heights = [sum(by_value[v]) / len(by_value[v]) for v in values]
+            axis.plot(values, heights, color=BLUE, lw=1.5, label="mean")
         xs, ys = zip(*pairs, strict=True)
         axis.scatter(xs, ys, s=14, color=BLUE, alpha=0.6, label="one run")
         positive = [v for v in values if v > 0]
         if positive:  # logarithmic, with a place for 0
             axis.set_xscale("symlog", linthresh=min(positive), linscale=0.8)
-            axis.set_xticks(_ticks(values))
-            axis.set_xticklabels([_short(v) for v in _ticks(values)])
+            ticks = _ticks(values) if means else _round_ticks(values)
+            axis.set_xticks(ticks)
+            axis.set_xticklabels([_short(v) for v in ticks])
             axis.xaxis.minorticks_off()
         if baseline is not None:
             axis.axhline(baseline, color=DARK, lw=1.2, label="bare")
@@ -68,9 +77,18 @@ def _ticks(values: list[float]) -> list[float]:
     return [values[round(i * (len(values) - 1) / (count - 1))] for i in range(count)]
 
 
+def _round_ticks(values: list[float]) -> list[float]:
+    """0, where it is a value, and the powers of ten among the others; both ends for want of two."""
+    positive = [v for v in values if v > 0]
+    low, high = math.log10(positive[0]), math.log10(positive[-1])
+    powers = [10.0**exponent for exponent in range(math.ceil(low), math.floor(high) + 1)]
+    zero = [v for v in values if v == 0]
+    return zero + (powers if len(powers) > 1 else [positive[0], positive[-1]])
+
+
 def _short(value: float) -> str:
     """``1e-4`` for 0.0001: long numbers would run into each other."""
     if value == 0 or value >= 0.01:
-        return f"{value:g}"
+        return f"{value:.3g}"
     digits, _, exponent = f"{value:.1e}".partition("e")
     return f"{float(digits):g}e{int(exponent)}"

@@ -15,6 +15,7 @@ from mrdib_graph.errors import ConfigError
 from mrdib_graph.evaluation import Evaluator
 from mrdib_graph.experiment import ArmSpec, open_dataset, train_arm
 from mrdib_graph.tracking import Tracker
+from mrdib_graph.tuning import read_trials
 
 GRID = Path(__file__).resolve().parents[2] / "benchmarks" / "grid.py"
 LINE = re.compile(r"^(vbpr) (bare|mrdib) (\{.*\}): (0\.\d{4}) \(epochs (.*)\)$", re.MULTILINE)
@@ -101,3 +102,19 @@ def test_as_a_program() -> None:
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 2 and not done.stdout
     assert done.stderr == "error: unknown flag --grids; did you mean '--grid'? See --help\n"
+
+
+def test_a_table_of_the_points(grid: ModuleType, tiny_flags: list[str], tmp_path: Path) -> None:
+    path = tmp_path / "grid.csv"
+    flags = [*tiny_flags, "--backbone", "vbpr", "--objective", "bare,mrdib", "--out", str(path)]
+    axes = ["--grid", "objectives.ARM.reg_fused=0.0,0.1", "--grid", "trainer.lr_decay=0.9,1.0"]
+    axes += ["--grid", "objectives.mrdib.alpha_kl=0.0"]
+    out = search(grid, *flags, *axes)
+    trials = read_trials(path)
+    assert [(t.arm, t.trial) for t in trials] == [
+        (a, n) for a in ("bare", "mrdib") for n in range(4)
+    ]
+    settings = [{"reg_fused": r, "trainer.lr_decay": d} for r in (0.0, 0.1) for d in (0.9, 1.0)]
+    assert [t.settings for t in trials[:4]] == settings  # bare knows nothing of alpha_kl
+    assert [t.settings for t in trials[4:]] == [s | {"alpha_kl": 0.0} for s in settings]
+    assert [value for *_, value, _ in LINE.findall(out)] == [f"{t.value:.4f}" for t in trials]

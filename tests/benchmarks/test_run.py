@@ -77,6 +77,7 @@ REFUSED = {
     "arm's rate": (set_("settings.vbpr.objectives.mrdib.learning_rate=0"), "more than 0"),
     "alpha": (["--alpha-kl", "-1"], "alpha_kl: got -1, expected 0 or more"),
     "alpha's type": (["--alpha-kl", "abc"], "option 'alpha_kl' got 'abc', expected a number"),
+    "alpha of a modality": (["--alpha-kl", "{text: -1}"], "alpha_kl of 'text': got -1, expected 0"),
     "patience": (["--patience", "-1"], "patience: got -1, expected 0 or more"),
     "epochs": (["--epochs", "1.5"], "settings.vbpr.trainer.epochs"),
     "rate": (["--learning-rate", "nan"], "learning_rate: got nan"),

@@ -61,6 +61,31 @@ def test_a_bottleneck_without_kl_takes_the_papers_weight(data: HeteroData) -> No
     assert alphas(data, "mib", plain) == (PAPER["alpha_kl"], 0.0, 0.0)
 
 
+def test_a_weight_per_modality_and_the_ablations(data: HeteroData) -> None:
+    of = {"image": 0.1, "text": 0.0}
+    own = Settings(embedding_dim=8, objectives={"mrdib": {**MRDIB, "alpha_kl": of}})
+    assert alphas(data, "mrdib", own) == (of, 0.3, 0.4)
+    assert alphas(data, "mib", own) == (of, 0.0, 0.0)
+    assert alphas(data, "no-kl", own) == (0.0, 0.3, 0.4)
+    none = Settings(embedding_dim=8, objectives={"mrdib": {"alpha_kl": {"image": 0.0}}})
+    assert alphas(data, "mib", none) == (PAPER["alpha_kl"], 0.0, 0.0)
+    with pytest.raises(ConfigError, match="no-kl: the arm mrdib has alpha_kl 0 here"):
+        build(data, "no-kl", none)
+    wrong = Settings(embedding_dim=8, objectives={"mrdib": {"alpha_kl": {"audio": 0.1}}})
+    with pytest.raises(ConfigError, match="alpha_kl: there is no modality 'audio'"):
+        build(data, "mrdib", wrong)
+
+
+def test_a_bottleneck_alone_has_no_synergy_term(data: HeteroData) -> None:
+    own = Settings(embedding_dim=8, objectives={"mrdib": {**MRDIB, "alpha_synergy": 0.5}})
+    synergy = {o: build(data, o, own).mrdib for o in ("mrdib", "no-kl", "mib")}
+    assert {o: m.alpha_synergy for o, m in synergy.items() if m} == {
+        "mrdib": 0.5,
+        "no-kl": 0.5,
+        "mib": 0.0,
+    }
+
+
 def test_no_kl_needs_a_kl_to_leave_out(data: HeteroData) -> None:
     with pytest.raises(ConfigError, match="no-kl: the arm mrdib has alpha_kl 0 here.*--alpha-kl"):
         build(data, "no-kl", Settings(embedding_dim=8))

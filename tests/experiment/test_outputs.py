@@ -170,3 +170,20 @@ def test_the_default_folder_says_when(tmp_path: Path, monkeypatch: pytest.Monkey
     name = default_folder(RunConfig()).name
     assert re.fullmatch(r"\d{8}-\d{6}-planted-lattice", name)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_search_may_come_before_the_run(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    Outputs(folder).tuning.mkdir(parents=True)
+    with pytest.raises(ConfigError, match="not empty"):
+        Outputs(folder)
+    outputs = Outputs(folder, tuned=True)
+    outputs.create()
+    assert sorted(p.name for p in folder.iterdir()) == ["figures", "tuning"]
+    outputs.write_config(RunConfig())
+    with pytest.raises(ConfigError, match="not empty"):  # a run has begun there
+        Outputs(folder, tuned=True)
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "file").touch()
+    with pytest.raises(ConfigError, match="not empty"):
+        Outputs(tmp_path / "other", tuned=True)

@@ -12,7 +12,8 @@ def row(objective: str, gain, ci95, p=0.0004, metric="recall@20", backbone="latt
         "objective": objective,
         "metric": metric,
         "gain_percent": gain,
-        "p_value": p,
+        "p_value": 0.0,
+        "p_holm": p,
         "ci95": ci95,
     }
 
@@ -66,3 +67,11 @@ def test_an_absent_metric_is_an_error() -> None:
         arm_bars(ROWS, "map@5")
     with pytest.raises(ConfigError, match="none"):
         arm_bars([])
+
+
+def test_rows_name_their_baselines_where_these_differ() -> None:
+    figure = arm_bars([ROWS[0], {**ROWS[1], "objective": "mrdib", "baseline": "noise"}])
+    [axis] = figure.axes
+    labels = [label.get_text() for label in axis.get_yticklabels()]
+    assert labels == ["mrdib over bare", "mrdib over noise"]
+    assert axis.get_xlabel().startswith("gain, percent")

@@ -41,3 +41,11 @@ def test_bad_points_are_named() -> None:
     for pairs in ([], [(-1.0, 0.2)]):
         with pytest.raises(ConfigError, match="'alpha_kl'"):
             sensitivity({"alpha_kl": pairs}, "recall")
+
+
+def test_points_of_a_random_search_have_no_line() -> None:
+    points = {"alpha_kl": [(0.0, 0.2), (3e-5, 0.3), (2e-3, 0.1)], "p": [(0.2, 0.2), (0.3, 0.3)]}
+    first, second = sensitivity(points, "recall", means=False).axes
+    assert not first.get_lines() and not second.get_lines()
+    assert [label.get_text() for label in first.get_xticklabels()] == ["0", "1e-4", "1e-3"]
+    assert [label.get_text() for label in second.get_xticklabels()] == ["0.2", "0.3"]

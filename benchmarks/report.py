@@ -1,0 +1,276 @@
+"""Pictures of finished runs, and a page with them.
+
+    python benchmarks/report.py runs/mine
+    python benchmarks/report.py runs/a runs/b --out runs/both --trials grid.csv
+
+Draws gains and ablations with paired intervals, curves of every term, the dependence on each tuned
+setting, and a map of the modality codes with and without MRdIB.  What cannot be drawn is named with
+its reason.  With ``--tracking-uri`` the pictures join the run that they belong to.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import html
+import shutil
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mrdib_graph import plotting
+from mrdib_graph.config import settings_name
+from mrdib_graph.errors import ConfigError, DataError, MRdIBError
+from mrdib_graph.experiment import FinishedRun, compare_arms
+from mrdib_graph.experiment.objectives import ABLATED
+from mrdib_graph.experiment.outputs import write_text
+from mrdib_graph.experiment.report import MAIN_METRIC, arm_table
+from mrdib_graph.experiment.results import ArmComparison, ArmResult, compare_pairs
+from mrdib_graph.experiment.tuned import draw_trials
+from mrdib_graph.tuning import Trial, read_trials
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+STYLE = (
+    "body{font:15px/1.5 sans-serif;max-width:1100px;margin:2em auto;padding:0 1em}"
+    "img{max-width:100%}figure{margin:1.5em 0}figcaption{color:#444}"
+    "table{border-collapse:collapse;font-size:13px}td,th{padding:2px 8px;text-align:left}"
+    "div.table{overflow-x:auto}"
+)
+RUN_FIGURES = (
+    ("information-pairs-*.png", "Redundancy and synergy of every pair of modalities."),
+    ("information-*.png", "Bits about the user's choice: redundant, unique, synergistic."),
+    ("knock-out-*.png", "What ranking loses when a source is replaced by its mean."),
+)
+"""Pictures that need the profile, which the run itself measured and drew."""
+
+
+@dataclass
+class Section:
+    """Pictures of one run, and what could not be drawn."""
+
+    title: str
+    folder: Path
+    prefix: str = ""
+    table: str = ""
+    pictures: list[tuple[str, str]] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
+
+    def add(self, name: str, figure: Figure, caption: str) -> None:
+        """Keep a figure."""
+        figure.savefig(self.folder / f"{self.prefix}{name}", dpi=120)
+        self.pictures.append((f"{self.prefix}{name}", caption))
+
+    @property
+    def files(self) -> list[Path]:
+        """The pictures' files."""
+        return [self.folder / name for name, _ in self.pictures]
+
+
+def draw_run(run: FinishedRun, section: Section, metric: str, codes: bool) -> None:
+    """Every picture that a run's folder has the numbers for."""
+    comparisons = compare_arms(run.arms, [metric])
+    section.table = arm_table(run.arms, comparisons, metric, style="html")
+    for backbone in dict.fromkeys(settings_name(spec.backbone) for spec in run.specs):
+        mine = [c for c in comparisons if c.backbone == backbone]
+        _draw_comparisons(section, backbone, mine)
+        _draw_ablations(section, backbone, run.arms, metric)
+        _draw_curves(section, backbone, run, metric)
+        if codes:
+            _draw_codes(section, backbone, run)
+    known: set[str] = set()
+    for pattern, caption in RUN_FIGURES:
+        for path in sorted(set(run.outputs.figures.glob(pattern))):
+            if path.name not in known:
+                known.add(path.name)
+                shutil.copyfile(path, section.folder / f"{section.prefix}{path.name}")
+                section.pictures.append((f"{section.prefix}{path.name}", caption))
+    if not run.results["information"]:
+        section.left_out.append("information profile: the run did not measure it")
+
+
+def _draw_comparisons(section: Section, backbone: str, found: list[ArmComparison]) -> None:
+    over_bare = [dataclasses.asdict(c) for c in found if c.baseline == "bare"]
+    controls = [dataclasses.asdict(c) for c in found if c.baseline != "bare"]
+    note = (
+        "Bars: gain of the mean over users and seeds; whiskers: 95 % of a paired bootstrap over "
+        "users, of this comparison alone; p: Wilcoxon over users after Holm's correction over all "
+        "comparisons of the run, as in the table. Grey: the interval holds 0."
+    )
+    if over_bare:
+        section.add(f"gains-{backbone}.png", plotting.arm_bars(over_bare), note)
+    else:
+        section.left_out.append(f"{backbone}, gains: the run has no arm beside bare, or no bare")
+    if controls:
+        section.add(
+            f"controls-{backbone}.png",
+            plotting.arm_bars(controls),
+            f"The method over each control, which has no information term. {note}",
+        )
+
+
+def _draw_ablations(section: Section, backbone: str, arms: list[ArmResult], metric: str) -> None:
+    by_name = {a.objective: a for a in arms if a.backbone == backbone}
+    without = [name for name in (*ABLATED, "bare") if name in by_name]
+    if "mrdib" not in by_name or without in ([], ["bare"]):
+        section.left_out.append(
+            f"{backbone}, ablations: the run has no ablation beside the arm mrdib; run with "
+            f"--objective bare,mrdib,{','.join(ABLATED)}"
+        )
+        return
+    pairs = [(by_name["mrdib"], by_name[name]) for name in without]
+    rows = [dataclasses.asdict(c) for c in compare_pairs(pairs, [metric])]
+    section.add(
+        f"ablations-{backbone}.png",
+        plotting.arm_bars(rows),
+        "Change when a part of the arm mrdib is left out: below 0, the part helps. Whiskers: 95 % "
+        "of a paired bootstrap over users; p after Holm's correction over this picture.",
+    )
+
+
+def _draw_curves(section: Section, backbone: str, run: FinishedRun, metric: str) -> None:
+    specs = [spec for spec in run.specs if settings_name(spec.backbone) == backbone]
+    try:
+        histories = {spec.objective: run.histories(spec) for spec in specs}
+    except MRdIBError as error:
+        section.left_out.append(f"{backbone}, curves: {error}")
+        return
+    section.add(
+        f"curves-{backbone}.png",
+        plotting.arm_curves(histories, f"val/{metric}"),
+        "Loss terms without their weights, and validation, over the epochs. Thick: mean over the "
+        "seeds that still train; thin: the seeds.",
+    )
+
+
+def _draw_codes(section: Section, backbone: str, run: FinishedRun) -> None:
+    specs = {s.objective: s for s in run.specs if settings_name(s.backbone) == backbone}
+    with_mrdib = [name for name in ("mrdib", "paper") if name in specs]
+    if "bare" not in specs or not with_mrdib:
+        section.left_out.append(f"{backbone}, map of the codes: it needs the arms bare and mrdib")
+        return
+    try:
+        before = run.codes(specs["bare"])
+        for name in with_mrdib:
+            figure = plotting.code_map(
+                before,
+                run.codes(specs[name]),
+                seed=0,
+                titles=(f"{backbone}, bare", f"{backbone}, {name}"),
+            )
+            section.add(
+                f"codes-{backbone}-{name}.png",
+                figure,
+                "The same items' modality codes without and with MRdIB, of the first seed, by "
+                "t-SNE: neighbourhoods count, distances between groups and axes do not.",
+            )
+    except MRdIBError as error:
+        section.left_out.append(f"{backbone}, map of the codes: {error}")
+
+
+def draw_search(section: Section, trials: list[Trial]) -> None:
+    """How validation depends on each setting that was tried."""
+    if not trials:
+        section.left_out.append(
+            "dependence on the settings: there are no trials; run with --tune, or give the table "
+            "of a grid with --trials"
+        )
+    for path in draw_trials(section.folder, trials):
+        target = path.rename(path.with_name(f"{section.prefix}{path.name}"))
+        caption = (
+            "Validation over each setting. One dot a trial; in a random search the other settings "
+            "differ from dot to dot too, so read the upper edge. Orange: chosen; grey: best bare."
+        )
+        section.pictures.append((target.name, caption))
+
+
+def joint_gains(runs: Sequence[FinishedRun], metric: str) -> list[dict[str, Any]]:
+    """Gains over bare of several runs, each named by its data set too."""
+    rows = []
+    for run in runs:
+        name = run.results["dataset"]["name"]
+        for c in compare_arms(run.arms, [metric]):
+            if c.baseline == "bare":
+                rows.append({**dataclasses.asdict(c), "backbone": f"{name} {c.backbone}"})
+    return rows
+
+
+def page(sections: Sequence[Section]) -> str:
+    """The page, with the pictures beside it."""
+    parts = ["<!doctype html><html lang='en'><meta charset='utf-8'><title>Report</title>"]
+    parts.append(f"<style>{STYLE}</style>")
+    for section in sections:
+        parts.append(f"<h1>{html.escape(section.title)}</h1>")
+        if section.table:
+            parts.append(f"<div class='table'>{section.table}</div>")
+        for name, caption in section.pictures:
+            source = html.escape(name, quote=True)
+            parts.append(
+                f"<figure><img src='{source}' alt='{source}'>"
+                f"<figcaption>{html.escape(caption)}</figcaption></figure>"
+            )
+        if section.left_out:
+            items = "".join(f"<li>{html.escape(text)}</li>" for text in section.left_out)
+            parts.append(f"<h2>Not drawn</h2><ul>{items}</ul>")
+    return "\n".join(parts) + "\n</html>\n"
+
+
+def main(argv: list[str]) -> None:
+    """Draw, write the page, and log the pictures where ``--tracking-uri`` says."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("runs", type=Path, nargs="+", metavar="RUN_DIR", help="a finished run")
+    parser.add_argument("--out", type=Path, help="folder of the page; default RUN_DIR/gallery")
+    parser.add_argument("--metric", default=MAIN_METRIC, help=f"default {MAIN_METRIC}")
+    parser.add_argument("--trials", type=Path, help="table of trials (CSV) in place of the run's")
+    parser.add_argument("--root", help="where the data set is now")
+    parser.add_argument("--no-codes", action="store_true", help="skip the maps, which read data")
+    parser.add_argument("--tracking-uri", help="MLflow address that the runs were logged to")
+    arguments = parser.parse_args(argv)
+    runs = [FinishedRun(folder, arguments.root) for folder in arguments.runs]
+    for run in runs:
+        known = list(run.results["arms"][0]["mean"])
+        if arguments.metric not in known:
+            raise ConfigError(f"--metric {arguments.metric}: expected one of {', '.join(known)}")
+    if len(runs) > 1 and arguments.out is None:
+        raise ConfigError("--out: name a folder for the page of several runs")
+    given = None if arguments.trials is None else read_trials(arguments.trials)
+    out = (arguments.out or runs[0].folder / "gallery").absolute()
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataError(f"--out {out}: cannot be written: {error}") from error
+    sections = []
+    for number, run in enumerate(runs, start=1):
+        title = f"{run.results['dataset']['name']}: {run.folder.name}"
+        section = Section(title, out, f"{number}-" if len(runs) > 1 else "")
+        draw_run(run, section, arguments.metric, not arguments.no_codes)
+        draw_search(section, run.trials if given is None else given)
+        for text in section.left_out:
+            print(f"{run.folder.name}: not drawn: {text}")
+        sections.append(section)
+    if len(runs) > 1 and (rows := joint_gains(runs, arguments.metric)):
+        together = Section("All runs", out)
+        caption = "Gains over bare; p after Holm's correction within each run."
+        together.add("gains.png", plotting.arm_bars(rows), caption)
+        sections.insert(0, together)
+    write_text(out / "index.html", page(sections))
+    print(f"{sum(len(s.pictures) for s in sections)} pictures in {out / 'index.html'}")
+    if arguments.tracking_uri is not None:
+        from mrdib_graph.tracking.attach import attach_files
+
+        for run, section in zip(runs, sections[-len(runs) :], strict=True):
+            data, name = run.results["dataset"], run.folder.name
+            where = (arguments.tracking_uri, f"mrdib/{data['name']}", name)
+            logged = attach_files(*where, section.files, "gallery", data["digest"])
+            print(f"{name}: logged to the run {logged}, folder gallery")
+
+
+if __name__ == "__main__":
+    try:
+        main(sys.argv[1:])
+    except MRdIBError as error:
+        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+        sys.exit(error.exit_status)

@@ -1,0 +1,52 @@
+"""Settings of a search for settings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from mrdib_graph.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class TuneConfig:
+    """How every arm is tuned; the same for all of them.
+
+    Args:
+        trials: Trials of each arm.
+        space: YAML file of a :class:`SearchSpace`.
+        seeds: Training seeds of every trial, which must not be reported; a trial's value is the
+            mean over them.
+        storage: Where trials are kept: a database's URL, or a file for SQLite; a file in the output
+            folder for None.
+
+    Raises:
+        ConfigError: A value of the wrong type or out of range.
+    """
+
+    trials: int
+    space: Path
+    seeds: tuple[int, ...] = (100,)
+    storage: str | None = None
+
+    def __post_init__(self) -> None:
+        if isinstance(self.trials, bool) or not isinstance(self.trials, int) or self.trials < 1:
+            raise ConfigError(f"tune: got {self.trials!r} trials, expected a number from 1 up")
+        for seed in self.seeds:
+            if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**32:
+                raise ConfigError(f"tune_seeds: got {seed!r}, expected 0 to {2**32 - 1}")
+        if not self.seeds or len(set(self.seeds)) < len(self.seeds):
+            raise ConfigError(f"tune_seeds: got {list(self.seeds)}, expected different seeds")
+
+    def check_unreported(self, seeds: list[int]) -> None:
+        """Refuse to choose settings on a seed that is reported.
+
+        Raises:
+            ConfigError: A seed is in both lists.
+        """
+        both = sorted(set(self.seeds) & set(seeds))
+        if both:
+            raise ConfigError(
+                f"tune_seeds: {both[0]} is among --seeds {seeds}; a seed that settings are chosen "
+                "on is never reported: choose another"
+            )

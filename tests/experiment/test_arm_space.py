@@ -1,0 +1,81 @@
+from typing import Any
+
+import pytest
+
+from mrdib_graph import config as configuration
+from mrdib_graph.config import Settings
+from mrdib_graph.experiment import ArmSpec
+from mrdib_graph.experiment.arm_space import arm_space, current_value, with_values
+from mrdib_graph.tuning import Choice, SearchSpace
+
+SPACE = SearchSpace(
+    {
+        "every": {"reg_fused": [0.0, 0.1]},
+        "arms": {
+            "mrdib": {"alpha_kl": [0.0, 1.0], "alpha_unique": [0.0, 2.0]},
+            "no-unique": {"alpha_kl": [0.0, 3.0], "alpha_unique": [5.0]},
+        },
+    }
+)
+
+
+def test_an_ablation_searches_what_the_method_does_less_its_own() -> None:
+    assert list(arm_space(SPACE, "vbpr", "bare")) == ["reg_fused"]
+    assert list(arm_space(SPACE, "vbpr", "mrdib")) == ["reg_fused", "alpha_kl", "alpha_unique"]
+    assert list(arm_space(SPACE, "vbpr", "no-kl")) == ["reg_fused", "alpha_unique"]
+    without = arm_space(SPACE, "vbpr", "no-unique")
+    assert list(without) == ["reg_fused", "alpha_kl"]
+    assert without["alpha_kl"] == Choice((0.0, 3.0))
+
+
+def test_values_go_to_the_arm_alone() -> None:
+    before = configuration.resolve(
+        [
+            ("backbone", ["vbpr"]),
+            (
+                "settings.vbpr.objectives",
+                {"mrdib": {"alpha_kl": 0.5, "backbone_options": {"a": 1}}},
+            ),
+        ]
+    )
+    spec = ArmSpec("vbpr", "mrdib")
+    after = with_values(before, spec, {"reg_fused": 0.2, "backbone_options.b": 2})
+    assert after.settings["vbpr"].objectives == {
+        "mrdib": {"alpha_kl": 0.5, "backbone_options": {"a": 1, "b": 2}, "reg_fused": 0.2}
+    }
+    assert before.settings["vbpr"].objectives["mrdib"]["backbone_options"] == {"a": 1}
+    assert after.seeds == before.seeds
+
+
+@pytest.mark.parametrize(
+    ("arm", "key", "expected"),
+    [
+        ("bare", "reg_fused", 0.3),
+        ("mrdib", "reg_fused", 0.4),
+        ("no-kl", "reg_fused", 0.4),  # an ablation starts from the arm mrdib
+        ("bare", "learning_rate", 0.02),
+        ("noise", "learning_rate", 0.05),
+        ("mrdib", "alpha_unique", 0.7),
+        ("mrdib", "alpha_redundancy", 3e-4),  # the class's default
+        ("paper", "alpha_redundancy", 0.05),
+        ("no-redundancy", "alpha_redundancy", 0.0),
+        ("noise", "std", 0.1),
+        ("mrdib", "backbone_options.user_side", "vector"),
+        ("bare", "backbone_options.user_side", "other"),
+        ("bare", "alpha_kl", None),
+    ],
+)
+def test_what_an_arm_has_now(arm: str, key: str, expected: Any) -> None:
+    settings = Settings(
+        options={"user_side": "other"},
+        reg_fused=0.3,
+        trainer=configuration.TrainerConfig(learning_rate=0.02),
+        objectives={
+            "mrdib": {
+                **{"reg_fused": 0.4, "alpha_unique": 0.7},
+                "backbone_options": {"user_side": "vector"},
+            },
+            "noise": {"learning_rate": 0.05},
+        },
+    )
+    assert current_value(settings, ArmSpec("vbpr", arm), key) == expected

@@ -1,0 +1,179 @@
+"""The recommender of a run comes back to the bit, and what does not fit is named."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from mrdib_graph import config as configuration
+from mrdib_graph.config import RunConfig, Settings
+from mrdib_graph.errors import CheckpointError, ConfigError, DataError
+from mrdib_graph.evaluation import Evaluator
+from mrdib_graph.experiment import Experiment, Outputs, RestoredRun, restore_run, telling
+from mrdib_graph.tracking import Tracker
+from mrdib_graph.training import TrainerConfig, checkpoint
+
+SETTINGS = Settings(embedding_dim=8, trainer=TrainerConfig(epochs=2, batch_size=512))
+CONFIG = RunConfig(
+    backbone=["vbpr", "lattice"],
+    objective=["bare", "mrdib"],
+    seeds=[0, 3],
+    baselines=["popularity"],
+    dataset_options={
+        **{"num_users": 60, "num_items": 50, "num_interactions": 600},
+        "modalities": {"image": 16, "text": 12},
+    },
+    settings={"vbpr": SETTINGS, "lattice": SETTINGS},
+    profile=False,
+    mlflow=False,
+    quiet=True,
+)
+
+Change = Callable[[Path], None]
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("runs") / "run"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(telling, "draw", lambda *given, **_: given[3])
+        Experiment(CONFIG, Tracker(), lambda _: None).run(Outputs(folder))
+    return folder
+
+
+@pytest.fixture
+def copied(finished: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(finished, tmp_path / "copy"))
+
+
+def test_the_best_recommender_comes_back_to_the_bit(finished: Path) -> None:
+    torch.manual_seed(5)
+    before = torch.get_rng_state()
+    run = restore_run(finished, device="cpu")
+    assert isinstance(run, RestoredRun)
+    assert torch.equal(torch.get_rng_state(), before)
+    user, item = run.recommender.tables(run.data)
+    assert torch.equal(user, run.bundle.user_table) and torch.equal(item, run.bundle.item_table)
+    info = run.bundle.info
+    assert run.spec.label == f"{info.backbone}-{info.arm}"
+    assert Evaluator(run.data)(user, item, "test").mean == info.metrics
+    assert not run.recommender.training
+
+
+@pytest.mark.parametrize("arm", ["vbpr-bare", "vbpr-mrdib", "lattice-bare", "lattice-mrdib"])
+@pytest.mark.parametrize("seed", [0, 3])
+def test_any_arm_and_seed_gives_the_numbers_of_the_run(finished: Path, arm: str, seed: int) -> None:
+    run = restore_run(finished, arm, seed, device="cpu")
+    assert (run.spec.label, run.seed) == (arm, seed)
+    assert (run.recommender.mrdib is not None) == arm.endswith("mrdib")
+    results = json.loads((finished / "results.json").read_text())
+    found = Evaluator(run.data)(*run.recommender.tables(run.data), "test").mean
+    expected = [
+        s["test"]
+        for a in results["arms"]
+        for s in a["seeds"]
+        if f"{a['backbone']}-{a['objective']}" == arm and s["seed"] == seed
+    ]
+    assert found == expected[0]
+
+
+def test_an_arm_without_a_seed_takes_its_best_on_validation(finished: Path) -> None:
+    results = json.loads((finished / "results.json").read_text())
+    for arm in results["arms"]:
+        if arm["objective"] != "closed-form":
+            values = {s["seed"]: s["val"]["recall@20"] for s in arm["seeds"]}
+            run = restore_run(finished, f"{arm['backbone']}-{arm['objective']}", device="cpu")
+            assert values[run.seed] == max(values.values())
+
+
+def remove(name: str) -> Change:
+    return lambda folder: (folder / name).unlink()
+
+
+def write(name: str, text: str) -> Change:
+    return lambda folder: (folder / name).write_text(text) and None
+
+
+def other_data(folder: Path) -> None:
+    changed = {**CONFIG.dataset_options, "seed": 9}
+    config = {**configuration.plain(CONFIG), "dataset_options": changed}
+    (folder / "config.yaml").write_text(json.dumps(config))
+
+
+def no_checkpoints(folder: Path) -> None:
+    shutil.rmtree(folder / "checkpoints")
+
+
+def damaged_checkpoints(folder: Path) -> None:
+    for path in (folder / "checkpoints").iterdir():
+        path.write_bytes(path.read_bytes()[:-1])
+
+
+def swapped_checkpoints(folder: Path) -> None:
+    """The other seed's under each name: right shapes, wrong weights."""
+    for path in (folder / "checkpoints").glob("*-seed0.ckpt"):
+        other = path.with_name(path.name.replace("seed0", "seed3"))
+        path.rename(path.with_suffix(".aside"))
+        other.rename(path)
+        path.with_suffix(".aside").rename(other)
+
+
+def another_width(folder: Path) -> None:
+    text = (folder / "config.yaml").read_text()
+    (folder / "config.yaml").write_text(text.replace("embedding_dim: 8", "embedding_dim: 4"))
+
+
+def no_best(folder: Path) -> None:
+    for path in (folder / "checkpoints").iterdir():
+        checkpoint.save({**checkpoint.load(path), "best": {}}, path)
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        (remove("config.yaml"), DataError, "there is no config.yaml; give the output folder"),
+        (remove("results.json"), DataError, "no results.json.*run.py --resume"),
+        (write("results.json", "{}"), DataError, "results.json: not the results of a run"),
+        (write("results.json", "{"), DataError, "results.json: not the results of a run"),
+        (remove("bundle/bundle.json"), DataError, "bundle.json"),
+        (other_data, DataError, "'planted' is not the one of this run"),
+        (no_checkpoints, CheckpointError, "the checkpoint cannot be read"),
+        (damaged_checkpoints, CheckpointError, "damaged"),
+        (swapped_checkpoints, DataError, "user table made from checkpoints/ is not that of bundle"),
+        (another_width, CheckpointError, "of another model than config.yaml describes"),
+        (no_best, CheckpointError, "holds no best epoch"),
+    ],
+)
+def test_what_does_not_fit_is_named(copied: Path, change: Change, error, message: str) -> None:
+    change(copied)
+    with pytest.raises(error, match=message):
+        restore_run(copied, device="cpu")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"arm": "vbpr-noise"}, "expected one of the run's: vbpr-bare, vbpr-mrdib"),
+        ({"seed": 1}, "seed: got 1, expected one of 0, 3"),
+        ({"device": "no-device"}, "device: 'no-device' is not available"),
+    ],
+)
+def test_wrong_arguments(finished: Path, options, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        restore_run(finished, **options)
+
+
+def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="nor such a folder"):
+        restore_run(tmp_path / "absent")
+
+
+def test_an_arm_that_the_run_left_out(copied: Path) -> None:
+    results = json.loads((copied / "results.json").read_text())
+    results["arms"] = [a for a in results["arms"] if a["objective"] != "mrdib"]
+    (copied / "results.json").write_text(json.dumps(results))
+    with pytest.raises(ConfigError, match="'lattice-mrdib' is not among the results"):
+        restore_run(copied, "lattice-mrdib")

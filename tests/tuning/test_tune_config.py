@@ -1,0 +1,31 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mrdib_graph.errors import ConfigError
+from mrdib_graph.tuning import TuneConfig
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"trials": 0}, "tune: got 0"),
+        ({"trials": True}, "tune: got True"),
+        ({"trials": "x"}, "tune: got 'x'"),
+        ({"trials": 2, "seeds": ()}, "different seeds"),
+        ({"trials": 2, "seeds": (1, 1)}, "different seeds"),
+        ({"trials": 2, "seeds": (-1,)}, "got -1"),
+        ({"trials": 2, "seeds": ("a",)}, "got 'a'"),
+    ],
+)
+def test_bad_values_are_named(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        TuneConfig(space=Path("space.yaml"), **options)
+
+
+def test_a_reported_seed_is_refused() -> None:
+    config = TuneConfig(3, Path("space.yaml"), (7, 8))
+    config.check_unreported([0, 1])
+    with pytest.raises(ConfigError, match="8 is among --seeds"):
+        config.check_unreported([0, 8])
