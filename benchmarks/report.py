@@ -41,9 +41,9 @@ STYLE = (
     "div.table{overflow-x:auto}"
 )
 RUN_FIGURES = (
-    ("information-pairs-*.png", "Redundancy and synergy of every pair of modalities."),
-    ("information-*.png", "Bits about the user's choice: redundant, unique, synergistic."),
-    ("knock-out-*.png", "What ranking loses when a source is replaced by its mean."),
+    ("information-pairs-*.png", "redundancy and synergy of every pair of modalities."),
+    ("information-*.png", "bits about the user's choice: redundant, unique, synergistic."),
+    ("knock-out-*.png", "what ranking loses when a source is replaced by its mean."),
 )
 """Pictures that need the profile, which the run itself measured and drew."""
 
@@ -87,7 +87,8 @@ def draw_run(run: FinishedRun, section: Section, metric: str, codes: bool) -> No
             if path.name not in known:
                 known.add(path.name)
                 shutil.copyfile(path, section.folder / f"{section.prefix}{path.name}")
-                section.pictures.append((f"{section.prefix}{path.name}", caption))
+                arm = path.stem.removeprefix(pattern.removesuffix("*.png"))
+                section.pictures.append((f"{section.prefix}{path.name}", f"{arm}: {caption}"))
     if not run.results["information"]:
         section.left_out.append("information profile: the run did not measure it")
 
