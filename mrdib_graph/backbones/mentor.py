@@ -36,10 +36,9 @@ class MENTOR(Backbone):
         q_i = [e_{1,i} | \dots | e_{M,i}], \qquad
         s(u, i) = v_u^\top (q + K^n q)_i
 
-    with the encoders and weights w of :class:`DualGNN` and FREEDOM's frozen item graph K.  In
-    training there are more tables of the same form: a guide for each modality and for a free ID
-    feature of the items, which repeat one embedding M times, and two views from encoders of their
-    own with noise after each hop.  The loss adds
+    with the encoders and weights w of :class:`DualGNN` and FREEDOM's frozen item graph K.  Training
+    has more tables of that form: guides of each modality and of a free ID feature, which repeat one
+    embedding M times, and two views from noisy encoders of their own.  The loss adds
 
     * alignment: :math:`\sum |\Delta \mathrm{var}| + |\Delta \mathrm{mean}|` over all pairs of the
       scored table and the guides, where mean and variance are those of all values of a table;
@@ -65,9 +64,8 @@ class MENTOR(Backbone):
         Both tables are d M wide.
 
     Note:
-        The ranking loss is in bits (weight 1 / ln 2).  The release's feature-mask term has no
-        gradient and its user graph is not read: both are left out.  As in the release, the noisy
-        encoders share only w with the scored ones, so the contrast trains almost them alone.
+        The ranking loss is in bits (weight 1 / ln 2).  Left out: the release's mask term, which has
+        no gradient, and its unread user graph.  The contrast trains almost only the noisy encoders.
     """
 
     rowwise = False

@@ -24,8 +24,7 @@ from mrdib_graph.typing import Embeddings, Fused, Rows, Terms
 
 class MMGCN(Backbone):
     r"""`"MMGCN: Multi-modal Graph Convolution Network for Personalized Recommendation of
-    Micro-video" <https://doi.org/10.1145/3343031.3351034>`_ (Wei, Wang, Nie, He, Hong and Chua,
-    MM 2019).
+    Micro-video" <https://doi.org/10.1145/3343031.3351034>`_ (Wei et al., MM 2019).
 
     With a preference vector :math:`p_{m,u}` of each user and modality, IDs Z, the mean over
     neighbours :math:`D^{-1} A` and the layer :math:`\mathrm{GCN}` of :class:`MMGCNLayer`,
@@ -57,9 +56,8 @@ class MMGCN(Backbone):
         ConfigError: There is no modality, or ``hidden_channels`` is below 1.
 
     Note:
-        The rows of an item that lacks a modality are 0 in it.  The first layer, which is as wide as
-        the features, takes most of the time of a step: there C is applied to items only, and the
-        preferences' means, constant without ``train_ids``, are taken once.
+        The rows of an item that lacks a modality are 0 in it.  In the first layer, the widest, C is
+        applied to items only, and means of preferences that are not trained are taken once.
     """
 
     has_ids = False
