@@ -42,10 +42,15 @@ def test_the_previous_handler_comes_back(error):
 
 
 def test_after_it_closes_ctrl_c_is_python_s_own_again():
-    with Interrupt():
-        pass
-    with pytest.raises(KeyboardInterrupt):
-        signal.raise_signal(signal.SIGINT)
+    # a shell without job control starts what it puts in the background with SIGINT ignored
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with Interrupt():
+            pass
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_outside_the_main_thread_it_does_nothing():
