@@ -54,13 +54,14 @@ class LATTICE(Backbone):
             paper's LightGCN).
         cf_model: ``'lightgcn'``, or ``'mf'`` without propagation.
         reg: Weight of half the squared L2 norm on the fused batch rows.
+        train_features: Train the raw features too, as the release does; the raw graph stays.
 
     Shapes:
         Both tables are d wide.
 
     Note:
         The defaults of ``learned_norm`` and ``ui_norm`` are the release's, which made the published
-        numbers.  Raw features are frozen; the release trains them, which the paper does not say.
+        numbers; that of ``train_features`` is not.
     """
 
     def __init__(
@@ -78,6 +79,7 @@ class LATTICE(Backbone):
         ui_norm: Literal["row_self", "sym"] = "row_self",
         cf_model: Literal["lightgcn", "mf"] = "lightgcn",
         reg: float = 0.0,
+        train_features: bool = False,
     ) -> None:
         super().__init__(num_users, num_items, in_channels, embedding_dim)
         if not in_channels:
@@ -102,7 +104,10 @@ class LATTICE(Backbone):
         self.item: Embedding = embedding(num_items, embedding_dim)
         self.conv = LightConv(0 if cf_model == "mf" else num_layers)
         self.learner = ItemGraphLearner(self.k, learned_norm)
-        self.project = ModuleDict({m: Projection(d, embedding_dim) for m, d in in_channels.items()})
+        rows = num_items if train_features else 0
+        self.project = ModuleDict(
+            {m: Projection(d, embedding_dim, trained_rows=rows) for m, d in in_channels.items()}
+        )
         self.alpha = Parameter(torch.full((len(in_channels),), 0.5))
         self.modality_users = ModalityUsers(user_side, num_users, self.modalities, embedding_dim)
         # The learned graph of the current epoch: part of the state, so a run resumes inside one.

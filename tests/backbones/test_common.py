@@ -32,7 +32,7 @@ OTHER_OPTIONS: list[tuple[type[Backbone], dict[str, Any]]] = [
     (VBPR, {"user_side": "vector", "reg": 0.1}),
     (LATTICE, {"num_item_layers": 2, "reg": 0.1, "user_side": "vector"}),
     (LATTICE, {"learned_norm": "per_modality", "ui_norm": "sym", "k": 50}),
-    (LATTICE, {"cf_model": "mf", "mix": 0.0}),
+    (LATTICE, {"cf_model": "mf", "mix": 0.0, "train_features": True}),
     (LATTICE, {"mix": 1.0, "embedding_dim": 16}),
     (MGCN, {"side_scale": "paper", "num_item_layers": 2, "train_features": True, "k": 4}),
     (MGCN, {"reg": 0.0, "contrast_weight": 0.0, "num_layers": 0}),

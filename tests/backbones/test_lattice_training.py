@@ -4,7 +4,9 @@ import pytest
 import torch
 from torch_geometric.data import HeteroData
 
+from mrdib_graph import graph
 from mrdib_graph.backbones import LATTICE
+from mrdib_graph.loader import TripletLoader
 from mrdib_graph.recommender import Recommender
 from mrdib_graph.testing import tiny_data
 from mrdib_graph.typing import Triplets
@@ -164,3 +166,22 @@ def test_the_projection_moves_in_later_batches_where_gradients_are_zeroed(
     before = weight.detach().clone()
     steps.step()
     assert torch.equal(weight, before) == set_to_none
+
+
+def test_trained_features_move_and_the_raw_graph_stays() -> None:
+    data = tiny_data()
+    torch.manual_seed(0)
+    backbone = LATTICE.from_data(data, embedding_dim=8, train_features=True)
+    prepared = backbone.prepare(data)
+    raw = graph.item_graph(prepared, "image", "cos_sym").value.clone()
+    recommender = Recommender(backbone).train()
+    recommender.prepare_epoch(prepared, 0, torch.Generator())
+    batch = next(iter(TripletLoader(prepared, 64, generator=torch.Generator())))
+    torch.autograd.backward(recommender.loss(prepared, batch)["ranking"])
+    for m in ("image", "text"):
+        delta = backbone.project[m].delta
+        assert delta is not None and delta.shape == (40, backbone.in_channels[m])
+        assert delta.grad is not None and bool(delta.grad.any())
+    assert torch.equal(graph.item_graph(prepared, "image", "cos_sym").value, raw)
+    frozen = LATTICE.from_data(data, embedding_dim=8)
+    assert all(frozen.project[m].delta is None for m in ("image", "text"))
