@@ -56,7 +56,7 @@ def information_bars(profile: Profile, truth: InformationSplit | None = None) ->
             if true is not None:
                 true_base += max(true[part], 0.0)
                 axis.plot([place - 0.36, place + 0.36], [true_base] * 2, color="black", lw=1.8)
-    axis.set_xticks(range(3), [*names, " + ".join(names)], fontsize=9)
+    axis.set_xticks(range(3), [*names, " +\n".join(names)], fontsize=9)
     axis.set_xlim(-0.6, 2.6)
     legends = ["redundant", f"unique: {names[0]}", f"unique: {names[1]}", "synergistic"]
     _legend(axis, list(zip(legends, colours, strict=True))[::-1], true is not None)
