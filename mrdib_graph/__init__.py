@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from mrdib_graph import datasets, graph, nn, transforms
     from mrdib_graph.backbones import LATTICE, VBPR, Backbone, LightGCN
+    from mrdib_graph.backbones.late_fusion import LateFusion
     from mrdib_graph.estimators import MIEstimator
     from mrdib_graph.evaluation import Evaluator, EvaluatorConfig
     from mrdib_graph.information import information_profile
@@ -42,6 +43,7 @@ _HOME = {
     "EvaluatorConfig": "evaluation",
     "FitResult": "training",
     "LATTICE": "backbones",
+    "LateFusion": "backbones.late_fusion",
     "LightGCN": "backbones",
     "MIEstimator": "estimators",
     "MRdIB": "mrdib",
@@ -62,6 +64,7 @@ __all__ = [
     "Evaluator",
     "EvaluatorConfig",
     "FitResult",
+    "LateFusion",
     "LightGCN",
     "MIEstimator",
     "MRdIB",

@@ -11,16 +11,15 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
 from mrdib_graph.cli_convert import add_flags as add_convert_flags
+from mrdib_graph.cli_datasets import add_check_flags, add_describe_flags
+from mrdib_graph.cli_encode import add_flags as add_encode_flags
 from mrdib_graph.cli_explain import add_flags as add_explain_flags
 from mrdib_graph.cli_fetch import add_flags as add_fetch_flags
 from mrdib_graph.errors import ConfigError, MRdIBError
 from mrdib_graph.resolver import suggest
-
-if TYPE_CHECKING:
-    from mrdib_graph.datasets import MultimodalDataset
 
 INTERRUPTED = 130
 
@@ -95,17 +94,14 @@ def build_parser() -> argparse.ArgumentParser:
     add(actions, "list", _datasets_list, "list the data sets by name")
     fetch = add(actions, "fetch", _datasets_fetch, "obtain a public data set and build its folder")
     add_fetch_flags(fetch)
-    describe = add(actions, "describe", _datasets_describe, "print the counts of a data set")
-    describe.add_argument(
-        "name", metavar="NAME", help="a name of `datasets list`, or file.py:Class"
-    )
-    describe.add_argument(
-        "--root", type=Path, default=Path("data"), metavar="DIR", help="where data lie"
-    )
+    describe = add(actions, "describe", _datasets_describe, "counts, scale and oddities of data")
+    add_describe_flags(describe)
     check = add(actions, "check", _datasets_check, "check a folder of interactions and features")
-    check.add_argument("folder", type=Path, metavar="FOLDER")
+    add_check_flags(check)
     convert = add(actions, "convert", _datasets_convert, "convert raw files of a public format")
     add_convert_flags(convert)
+    encode = add(actions, "encode", _datasets_encode, "make features of a folder's item texts")
+    add_encode_flags(encode)
     return parser
 
 
@@ -191,29 +187,30 @@ def _datasets_list(_: argparse.Namespace) -> None:
 
 
 def _datasets_fetch(args: argparse.Namespace) -> None:
+    from mrdib_graph.cli_datasets import count_lines
     from mrdib_graph.cli_fetch import fetch
 
     dataset, folder = fetch(args)
-    _print_counts(dataset)
+    for line in count_lines(dataset):
+        print(_line(line))
     print(f"{'folder:':<14}{_line(str(folder))}")
 
 
 def _datasets_describe(args: argparse.Namespace) -> None:
-    import inspect
+    from mrdib_graph.cli_datasets import describe_lines
 
-    from mrdib_graph import datasets, resolver
-
-    cls = resolver.resolve_class(args.name, datasets, datasets.MultimodalDataset, "data set")
-    given = {"root": args.root} if "root" in inspect.signature(cls).parameters else {}
-    _print_counts(resolver.build(cls, {}, "data set", **given))
+    for line in describe_lines(args):
+        print(_line(line))
 
 
 def _datasets_check(args: argparse.Namespace) -> None:
-    from mrdib_graph.datasets import MMRecFolder
+    from mrdib_graph.cli_datasets import check_lines
 
-    dataset = MMRecFolder(args.folder)
-    _print_counts(dataset)
-    print("no error found")
+    lines, error = check_lines(args)
+    for line in lines:
+        print(_line(line))
+    if error is not None:
+        raise error
 
 
 def _datasets_convert(args: argparse.Namespace) -> None:
@@ -223,28 +220,11 @@ def _datasets_convert(args: argparse.Namespace) -> None:
         print(_line(line))
 
 
-def _print_counts(dataset: MultimodalDataset) -> None:
-    from mrdib_graph import graph
-    from mrdib_graph.transforms import split_leaks
+def _datasets_encode(args: argparse.Namespace) -> None:
+    from mrdib_graph.cli_encode import encode_lines
 
-    data = dataset[0]
-    counts = {
-        "data set": dataset.name,
-        "split rule": dataset.split_rule,
-        **graph.describe(data),
-        "digest": dataset.digest,
-    }
-    if "train" in counts:
-        leaks = "yes: labels follow from row count and id order; use it for parity only"
-        counts["split leak"] = leaks if split_leaks(data) else "none found"
-    modalities = counts.pop("modalities")
-    assert isinstance(modalities, dict)
-    counts["modalities"] = ", ".join(f"{m} ({width} wide)" for m, width in modalities.items())
-    for name, value in counts.items():
-        text = f"{value:,}" if isinstance(value, int) else str(value)
-        if isinstance(value, float):
-            text = f"{100 * value:.4f} %"
-        print(f"{name + ':':<14}{_line(text)}")
+    for line in encode_lines(args):
+        print(_line(line))
 
 
 if __name__ == "__main__":

@@ -24,7 +24,10 @@ _OPTIONS = (
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """The flags of the command; what is not given is not in the namespace."""
     parser.add_argument("format", metavar="FORMAT", help=", ".join(FORMATS))
-    parser.add_argument("source", type=Path, metavar="SOURCE", help="folder with the raw files")
+    parser.add_argument(
+        "source", type=Path, metavar="SOURCE",
+        help="folder with the raw files; for recbole also the name of its example data, ml-100k",
+    )  # fmt: skip
     parser.add_argument("dest", type=Path, metavar="DEST", help="folder to write; absent or empty")
     parser.add_argument(
         "--split", help="split rule, 'given' or 'none'; default the format's own split, if any"
@@ -62,7 +65,7 @@ def convert_lines(args: argparse.Namespace) -> list[str]:
     if share and args.split in (None, "none", "given"):
         raise ConfigError("--split-share: name the rule, too: --split global_time or cold_items")
     record = convert(
-        args.format, args.source, args.dest, args.split, args.split_seed, share, **options
+        args.format, _source(args), args.dest, args.split, args.split_seed, share, **options
     )
     counts, split = record["counts"], record["split"]
     sizes = ", ".join(f"{counts[name]:,} {name}" for name in ("users", "items", "interactions"))
@@ -73,6 +76,16 @@ def convert_lines(args: argparse.Namespace) -> list[str]:
     rule = "none: name a rule when the folder is read" if split is None else split["rule"]
     lines.append(f"{'split:':<24}{rule}")
     return lines
+
+
+def _source(args: argparse.Namespace) -> Path:
+    """The folder, or that of example data which the package recbole carries."""
+    from mrdib_graph.datasets import recbole_example
+
+    source: Path = args.source
+    if args.format == "recbole" and len(source.parts) == 1 and not source.exists():
+        return recbole_example(source.name)
+    return source
 
 
 def _names(text: str) -> list[str]:

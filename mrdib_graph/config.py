@@ -171,8 +171,15 @@ def resolve(
 
 
 def dump(config: RunConfig) -> str:
-    """The configuration as YAML that :func:`resolve` reads back to the same one."""
-    return OmegaConf.to_yaml(OmegaConf.structured(config))
+    """The configuration as YAML that :func:`resolve` reads back to the same one.
+
+    Raises:
+        ConfigError: A number is too long to be written.
+    """
+    try:
+        return OmegaConf.to_yaml(OmegaConf.structured(config))
+    except ValueError as error:  # for an integer of thousands of digits
+        raise ConfigError(f"configuration: cannot be written: {_first_line(error)}") from error
 
 
 def plain(config: RunConfig) -> dict[str, Any]:
@@ -279,7 +286,7 @@ def _explain(error: OmegaConfBaseException) -> str:
 
 
 def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0]
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 def _one_line(error: Exception) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, partial
 
 import torch
 from torch import Tensor
@@ -12,9 +12,10 @@ from torch.nn import Module
 from torch_geometric.data import HeteroData
 
 from mrdib_graph import graph
-from mrdib_graph.backbones import Backbone, Step, take_rows
+from mrdib_graph.backbones import JOINT, Backbone, Step, take_rows
 from mrdib_graph.controls import Control
 from mrdib_graph.controls.control import Change
+from mrdib_graph.distributed import split_rows
 from mrdib_graph.errors import ConfigError
 from mrdib_graph.loader.batch_nodes import BatchNodes, all_nodes, distinct_nodes
 from mrdib_graph.losses import BPRLoss, PairScores, inner_scores, l2_half, split_items
@@ -109,16 +110,21 @@ class Recommender(Module):
                 m: mask[nodes.items] for m, mask in graph.item_masks(data, self.modalities).items()
             }
 
+            names, decoders = self.mrdib.modalities, self.mrdib.decoders
+            items = {m: decoders[m](code.sample) for m, code in codes[graph.ITEM].items()}
+            if (joint := self.backbone.joint_code(rows[graph.ITEM])) is not None:
+                items[JOINT] = joint
+
             @cache  # the unique and the synergy term read the same scores
             def alone(m: str) -> PairScores:
-                return self._alone(m, scoring, codes[graph.ITEM][m].sample, masks, nodes, place)
+                return self._alone(m, scoring, items[m], masks, nodes, place)
 
-            names = self.mrdib.modalities
             terms |= self.mrdib(
                 codes,
                 lambda m: alone(m).loss(self.ranking_loss),
                 masks,
                 generator=generator,
+                alone=list(items),
                 synergy_loss=lambda margin: synergy_hinge(fused, [alone(m) for m in names], margin),
             )
         return terms
@@ -150,7 +156,9 @@ class Recommender(Module):
         if not resumed:
             self.backbone.prepare_epoch(data, generator)
         if self.mrdib is not None:
-            self.mrdib.prepare_epoch(epoch)
+            counts = {graph.USER: graph.num_users(data), graph.ITEM: graph.num_items(data)}
+            counts["interactions"] = graph.interactions(data, "train").size(1)
+            self.mrdib.prepare_epoch(epoch, counts)
 
     @torch.no_grad()
     def tables(self, data: HeteroData, keep: Sequence[str] | None = None) -> tuple[Tensor, Tensor]:
@@ -214,7 +222,7 @@ class Recommender(Module):
             rows = self.backbone.encode(data)
             masks = graph.item_masks(data, self.modalities)
         else:
-            rows = self.backbone.encode_rows(data, users, items)
+            rows = split_rows(partial(self.backbone.encode_rows, data), users, items)
             masks = {m: mask[items] for m, mask in graph.item_masks(data, self.modalities).items()}
         if self.control is not None:
             rows = self.control.perturb(rows, generator)
@@ -249,12 +257,8 @@ class Recommender(Module):
         nodes: BatchNodes,
         place: BatchNodes,
     ) -> PairScores:
-        """Scores of one modality's item codes alone, through their decoder.
-
-        ``user`` is indexed by ``place``, ``code`` and ``masks`` by ``nodes``.
-        """
-        assert self.mrdib is not None
-        item = self.mrdib.decoders[m](code)[nodes.item_of]
+        """Scores of one code alone: ``user`` is indexed by ``place``, the others by ``nodes``."""
+        item = code[nodes.item_of]
         mine = self.backbone.modality_user(m, user)[place.user_of]
         size = nodes.user_of.numel()
         positive, negative = (

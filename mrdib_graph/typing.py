@@ -7,6 +7,7 @@ of modalities, ``n`` rows of whatever is meant.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Literal, NamedTuple
 
 from torch import Tensor
@@ -62,3 +63,8 @@ class Fused(NamedTuple):
 
     out: Tensor
     views: Rows
+
+
+def rows_of(names: Iterable[str], modality: str) -> list[str]:
+    """Which names hold a modality's content: its own, and those that end in ``/<modality>``."""
+    return [name for name in names if name == modality or name.endswith(f"/{modality}")]

@@ -15,7 +15,10 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = "mrdib_graph"
 
 LAYERS = (
-    ("errors", "typing", "sparse", "graph", "resolver", "information_split"),
+    (
+        *("errors", "typing", "sparse", "graph", "resolver", "information_split"),
+        *("subgraph", "distributed"),
+    ),
     ("nn", "losses", "estimators", "tracking"),
     ("transforms", "features"),
     ("datasets", "loader", "backbones", "baselines", "controls", "mrdib", "evaluation"),

@@ -222,7 +222,8 @@ def test_datasets_check_of_a_good_and_a_bad_folder(tmp_path, capsys) -> None:
     found = table(out)
     assert (found["users"], found["items"], found["interactions"]) == ("2", "3", "5")
     assert found["density"] == "83.3333 %"
-    assert out.splitlines()[-1] == "no error found"
+    assert out.splitlines()[-1] == "no error found; warnings: 1"
+    assert "warning: tiny: 1 items have no training row" in out
     np.save(folder / "text_feat.npy", np.zeros((2, 4), dtype=np.float32))
     assert run("datasets", "check", str(folder)) == 3
     assert "text_feat.npy" in capsys.readouterr().err

@@ -43,6 +43,19 @@ def test_the_formats_are_those_of_the_library() -> None:
     assert set(FORMATS) == set(READERS)
 
 
+def test_example_data_of_recbole_go_by_name(recbole, tmp_path, capsys, monkeypatch) -> None:
+    examples = tmp_path / "examples"
+    (examples / "s").mkdir(parents=True)
+    for path in recbole.iterdir():
+        path.rename(examples / "s" / path.name)
+    monkeypatch.setenv("RECBOLE_DATA", str(examples))
+    monkeypatch.chdir(tmp_path)
+    assert convert("recbole", "s", tmp_path / "shop") == 0
+    assert "4 users, 6 items" in capsys.readouterr().out
+    assert convert("recbole", "absent", tmp_path / "other") == 3
+    assert "example data 'absent' of recbole: not found" in capsys.readouterr().err
+
+
 def test_prints_what_was_made(recbole, tmp_path, capsys) -> None:
     dest = tmp_path / "out" / "shop"
     flags = ["--split", "global_time", "--split-share", "0.4"]

@@ -288,3 +288,9 @@ def test_stored_settings_are_found_however_the_names_are_written(stored: Path) -
     assert stored_settings(stored, "planted", "lattice") is None
     assert stored_settings(stored, "lastfm2k", "vbpr") is None
     assert stored_settings(stored / "none", "planted", "vbpr") is None
+
+
+def test_a_number_too_long_to_be_written_is_refused():
+    config = configuration.resolve([("dataset_options.a", 16**5000)])
+    with pytest.raises(ConfigError, match="configuration: cannot be written: Exceeds the limit"):
+        configuration.dump(config)

@@ -2,6 +2,7 @@
 
 from mrdib_graph.backbones.backbone import (
     CONTEXT,
+    JOINT,
     Backbone,
     Step,
     embedding,
@@ -29,6 +30,7 @@ __all__ = [
     "DRAGON",
     "FREEDOM",
     "GRCN",
+    "JOINT",
     "LATTICE",
     "MENTOR",
     "MGCN",

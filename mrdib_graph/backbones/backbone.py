@@ -8,17 +8,22 @@ from typing import Any, ClassVar, NamedTuple, Self
 
 import torch
 from torch import Tensor
-from torch.nn import Embedding, Module, init
+from torch.nn import Embedding, Module, ModuleDict, init
 from torch_geometric.data import HeteroData
 from torch_geometric.transforms import BaseTransform
 
 from mrdib_graph import graph, resolver
 from mrdib_graph.errors import ConfigError
+from mrdib_graph.subgraph import Sampling
 from mrdib_graph.transforms import AlignFeatures
 from mrdib_graph.typing import Embeddings, Fused, Placement, Rows, Terms, Triplets
 
 CONTEXT = "context"
 """Key of what ``encode`` gives beside users and items: tensors of any shape, for the losses."""
+
+
+JOINT = "joint"
+"""Name of a code of all modalities together, and of the user rows that score it."""
 
 
 class Step(NamedTuple):
@@ -60,10 +65,10 @@ class Backbone(Module, ABC):
         ConfigError: A size is below 1.
     """
 
-    rowwise: ClassVar[bool] = True
+    rowwise: bool = True
     """Whether the score needs no :meth:`propagate`, so that the rows of a batch are enough."""
 
-    has_ids: ClassVar[bool] = True
+    has_ids: bool = True
     """Whether users and items have rows named ``'id'``, which some controls act on."""
 
     placements: ClassVar[tuple[Placement, ...]] = ("inline", "auxiliary")
@@ -145,6 +150,42 @@ class Backbone(Module, ABC):
             data = transform(data)
         return data
 
+    @property
+    def not_sampled(self) -> str | None:
+        """Why it cannot be trained on sampled subgraphs; None where it can.
+
+        A backbone that can answers None here, says in :meth:`sampling` what it reads, and finds the
+        rows of its tables by :func:`mrdib_graph.subgraph.table_rows`.
+        """
+        if not self.rowwise:
+            return "it passes messages after the fusion, over all nodes"
+        return "it does not say which messages it passes (Backbone.sampling)"
+
+    def check_sampled(self) -> None:
+        """Refuse sampled subgraphs where they cannot be trained on.
+
+        Raises:
+            ConfigError: It cannot be sampled.
+        """
+        if self.not_sampled:
+            raise ConfigError(
+                f"loader: {type(self).__name__} cannot be trained on sampled subgraphs, since "
+                f"{self.not_sampled}; use loader=full"
+            )
+
+    def sampling(self, data: HeteroData) -> Sampling:
+        """What this epoch's training reads of a subgraph, asked for after :meth:`prepare_epoch`.
+
+        Args:
+            data: The whole graph, prepared.
+
+        Raises:
+            ConfigError: It cannot be sampled.
+        """
+        del data
+        self.check_sampled()
+        return Sampling()
+
     @abstractmethod
     def encode(self, data: HeteroData) -> Embeddings:
         """Message passing: ``{'user': {name: [U, d]}, 'item': {name: [I, d]}}``.
@@ -192,6 +233,15 @@ class Backbone(Module, ABC):
         del modality
         return ((user.unsqueeze(1) if item.dim() == 3 else user) * item).sum(-1)
 
+    def content_names(self, names: Sequence[str]) -> list[str]:
+        """Names of all item rows that belong to some modalities, or other rows such as ``'id'``."""
+        return list(names)
+
+    def joint_code(self, item: Rows) -> Tensor | None:
+        """Code of all modalities together [n, d], where there is one beside theirs."""
+        del item
+        return None
+
     def prepare_epoch(self, data: HeteroData, generator: torch.Generator) -> None:
         """Called before each epoch: prune edges, mark a learned graph for rebuilding."""
         del data, generator
@@ -206,6 +256,12 @@ def take_rows(tables: Embeddings, users: Tensor, items: Tensor) -> Embeddings:
         else rows
         for node_type, rows in tables.items()
     }
+
+
+def features_trained(maps: ModuleDict) -> str | None:
+    """What :attr:`Backbone.not_sampled` says where maps train the raw features; None elsewhere."""
+    trained = any(getattr(each, "delta", None) is not None for each in maps.values())
+    return "train_features gives every item a row of its own to train" if trained else None
 
 
 def embedding(num_rows: int, width: int) -> Embedding:

@@ -13,11 +13,19 @@ from torch_geometric.data import HeteroData
 from torch_geometric.transforms import BaseTransform
 
 from mrdib_graph import graph
-from mrdib_graph.backbones.backbone import CONTEXT, Backbone, Step, embedding, take_rows
+from mrdib_graph.backbones.backbone import (
+    CONTEXT,
+    Backbone,
+    Step,
+    embedding,
+    features_trained,
+    take_rows,
+)
 from mrdib_graph.backbones.modality_users import ModalityUsers, UserSide
 from mrdib_graph.errors import ConfigError
 from mrdib_graph.losses import cosine_distance, emb_norm
 from mrdib_graph.nn import LightConv, Projection
+from mrdib_graph.subgraph import Sampling, table_rows, user_item_messages
 from mrdib_graph.transforms import UserItemGraph
 from mrdib_graph.typing import Embeddings, Fused, Placement, Rows, Terms
 
@@ -108,6 +116,21 @@ class BM3(Backbone):
         """The symmetrically normalised user-item graph."""
         return (UserItemGraph("sym"), *self.modality_users.graphs)
 
+    @property
+    def not_sampled(self) -> str | None:
+        """It can be without the norms of the full tables, unless raw features are trained."""
+        if self.loss_weights["reg"]:
+            return "its regulariser is the norm of the full tables (unless reg=0)"
+        return features_trained(self.project)
+
+    def sampling(self, data: HeteroData) -> Sampling:
+        """L hops along the user-item graph."""
+        self.check_sampled()
+        means = self.modality_users.messages(data)
+        matrix = graph.user_item_graph(data, "sym")
+        messages = [user_item_messages(matrix, "sym", self.conv.num_layers), *means]
+        return Sampling(messages, self.modalities, all_features=bool(means))
+
     def encode(self, data: HeteroData) -> Embeddings:
         """IDs by the user-item graph, features by their maps."""
         ids = self._ids(data)
@@ -160,10 +183,10 @@ class BM3(Backbone):
 
     def _ids(self, data: HeteroData) -> Embeddings:
         """Propagated ID tables, and their norms for the loss."""
-        ids = torch.cat([self.user.weight, self.item.weight])
-        ids = self.conv(ids, graph.user_item_graph(data, "sym"))
-        user, item = ids.split([self.num_users, self.num_items])
-        item = item + self.item.weight
+        user, q = table_rows(self.user, data, "user"), table_rows(self.item, data, "item")
+        ids = self.conv(torch.cat([user, q]), graph.user_item_graph(data, "sym"))
+        user, item = ids.split([user.size(0), q.size(0)])
+        item = item + q
         rows: Embeddings = {"user": {"id": user}, "item": {"id": item}}
         if self.loss_weights["reg"]:
             rows[CONTEXT] = {"norm": emb_norm(user, item)}

@@ -13,12 +13,19 @@ from torch_geometric.data import HeteroData
 from torch_geometric.transforms import BaseTransform
 
 from mrdib_graph import graph
-from mrdib_graph.backbones.backbone import Backbone, Step, embedding
+from mrdib_graph.backbones.backbone import Backbone, Step, embedding, features_trained
 from mrdib_graph.backbones.item_graph_sum import shares
 from mrdib_graph.backbones.modality_users import ModalityUsers, UserSide
 from mrdib_graph.errors import ConfigError
 from mrdib_graph.nn import LightConv, Projection, bipartite_sym, degree_sample
 from mrdib_graph.sparse import SparseMatrix
+from mrdib_graph.subgraph import (
+    Sampling,
+    is_subgraph,
+    item_messages,
+    table_rows,
+    user_item_messages,
+)
 from mrdib_graph.transforms import ItemKNNGraph, UserHistoryGraph, UserItemGraph
 from mrdib_graph.typing import Embeddings, Fused, Rows, Terms
 
@@ -119,13 +126,26 @@ class FREEDOM(Backbone):
         seed = torch.randint(2**62, (), generator=generator, device=generator.device)
         self.draw_seed.copy_(seed)
 
+    @property
+    def not_sampled(self) -> str | None:
+        """Its item graphs are frozen, so it can be, unless raw features are trained."""
+        return features_trained(self.project)
+
+    def sampling(self, data: HeteroData) -> Sampling:
+        """L hops along the epoch's user-item graph, n along each item graph."""
+        self.check_sampled()
+        means = self.modality_users.messages(data)
+        hops = self.num_item_layers + len(means)
+        of_items = [item_messages(data, m, "bin_sym", hops) for m in self.modalities]
+        ids = user_item_messages(self._user_item_graph(data), "sym", self.conv.num_layers)
+        return Sampling([ids, *of_items, *means], list(self.project))
+
     def encode(self, data: HeteroData) -> Embeddings:
         """Item embeddings per modality by the item graphs, IDs by the user-item graph."""
-        ids = torch.cat([self.user.weight, self.item.weight])
-        ids = self.conv(ids, self._user_item_graph(data))
-        user, item = ids.split([self.num_users, self.num_items])
+        user, q = table_rows(self.user, data, "user"), table_rows(self.item, data, "item")
+        ids = self.conv(torch.cat([user, q]), self._user_item_graph(data))
+        user, item = ids.split([user.size(0), q.size(0)])
         graphs = {m: graph.item_graph(data, m, "bin_sym") for m in self.modalities}
-        q = self.item.weight
         for _ in range(self.num_item_layers - 1):
             q = self._weighted({m: k @ q for m, k in graphs.items()})
         content = {m: k @ q for m, k in graphs.items()}
@@ -160,8 +180,8 @@ class FREEDOM(Backbone):
         return torch.stack([w * h[m] for m, w in self.modality_weights.items()]).sum(0)
 
     def _user_item_graph(self, data: HeteroData) -> SparseMatrix:
-        """The full graph, or in training that of this epoch's edges."""
-        if not (self.training and self.prune):
+        """The full graph, or in training that of this epoch's edges; a subgraph has just those."""
+        if is_subgraph(data) or not (self.training and self.prune):
             return graph.user_item_graph(data, "sym")
         edges, seed = graph.user_history(data, "sym"), int(self.draw_seed)
         if self._pruned is None or self._pruned[0] != seed or self._pruned[1] is not edges:

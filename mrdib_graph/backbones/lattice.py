@@ -18,7 +18,9 @@ from mrdib_graph.backbones.modality_users import ModalityUsers, UserSide
 from mrdib_graph.errors import ConfigError
 from mrdib_graph.losses import l2_half
 from mrdib_graph.nn import ItemGraphLearner, LightConv, Projection, neighbor_matrix
+from mrdib_graph.nn.neighbor_search import Search
 from mrdib_graph.sparse import SparseMatrix, spmm_values
+from mrdib_graph.subgraph import Sampling, item_messages, table_rows, user_item_messages
 from mrdib_graph.transforms import ItemKNNGraph, UserItemGraph
 from mrdib_graph.typing import Embeddings, Fused, Rows, Terms
 
@@ -55,6 +57,7 @@ class LATTICE(Backbone):
         cf_model: ``'lightgcn'``, or ``'mf'`` without propagation.
         reg: Weight of half the squared L2 norm on the fused batch rows.
         train_features: Train the raw features too, as the release does; the raw graph stays.
+        search: How neighbours are found: see :func:`mrdib_graph.nn.neighbor_search`.
 
     Shapes:
         Both tables are d wide.
@@ -80,6 +83,7 @@ class LATTICE(Backbone):
         cf_model: Literal["lightgcn", "mf"] = "lightgcn",
         reg: float = 0.0,
         train_features: bool = False,
+        search: Search = "auto",
     ) -> None:
         super().__init__(num_users, num_items, in_channels, embedding_dim)
         if not in_channels:
@@ -103,7 +107,7 @@ class LATTICE(Backbone):
         self.user: Embedding = embedding(num_users, embedding_dim)
         self.item: Embedding = embedding(num_items, embedding_dim)
         self.conv = LightConv(0 if cf_model == "mf" else num_layers)
-        self.learner = ItemGraphLearner(self.k, learned_norm)
+        self.learner = ItemGraphLearner(self.k, learned_norm, search)
         rows = num_items if train_features else 0
         self.project = ModuleDict(
             {m: Projection(d, embedding_dim, trained_rows=rows) for m, d in in_channels.items()}
@@ -128,7 +132,7 @@ class LATTICE(Backbone):
     @property
     def graphs(self) -> Sequence[BaseTransform]:
         """The user-item graph and the raw item kNN graphs."""
-        item_graph = ItemKNNGraph(self.k, "cos_sym")
+        item_graph = ItemKNNGraph(self.k, "cos_sym", search=self.learner.how)
         return (UserItemGraph(self.ui_norm), item_graph, *self.modality_users.graphs)
 
     @property
@@ -141,12 +145,29 @@ class LATTICE(Backbone):
         del data, generator
         self.learn_next.fill_(True)
 
+    @property
+    def not_sampled(self) -> str | None:
+        """A learned item graph needs every item; the raw one alone (mix 1) does not."""
+        return None if self.mix == 1 else "its item graph is learned over all items (unless mix=1)"
+
+    def sampling(self, data: HeteroData) -> Sampling:
+        """L hops along the user-item graph, n along each raw item graph."""
+        self.check_sampled()
+        means = self.modality_users.messages(data)
+        hops = self.num_item_layers + len(means)
+        ids = graph.user_item_graph(data, self.ui_norm)
+        of_items = [item_messages(data, m, "cos_sym", hops) for m in self.modalities]
+        return Sampling(
+            [user_item_messages(ids, self.ui_norm, self.conv.num_layers), *of_items, *means],
+            self.modalities,
+        )
+
     def encode(self, data: HeteroData) -> Embeddings:
         """Item embeddings per modality by the item graphs, IDs by the user-item graph."""
-        ids = torch.cat([self.user.weight, self.item.weight])
-        ids = self.conv(ids, graph.user_item_graph(data, self.ui_norm))
-        user, item = ids.split([self.num_users, self.num_items])
-        content = self._propagate(data, self.item.weight)
+        user, q = table_rows(self.user, data, "user"), table_rows(self.item, data, "item")
+        ids = self.conv(torch.cat([user, q]), graph.user_item_graph(data, self.ui_norm))
+        user, item = ids.split([user.size(0), q.size(0)])
+        content = self._propagate(data, q)
         modality_users = self.modality_users(data, content)
         return {"user": {"id": user, **modality_users}, "item": {"id": item, **content}}
 

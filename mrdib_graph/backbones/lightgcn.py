@@ -15,6 +15,7 @@ from mrdib_graph.backbones.backbone import Backbone, Step, embedding
 from mrdib_graph.errors import ConfigError
 from mrdib_graph.losses import emb_norm, l2_half
 from mrdib_graph.nn import LightConv
+from mrdib_graph.subgraph import Sampling, table_rows, user_item_messages
 from mrdib_graph.transforms import UserItemGraph
 from mrdib_graph.typing import Embeddings, Fused, Rows, Terms
 
@@ -65,11 +66,18 @@ class LightGCN(Backbone):
         """The symmetrically normalised user-item graph."""
         return (UserItemGraph("sym"),)
 
+    not_sampled = None
+
+    def sampling(self, data: HeteroData) -> Sampling:
+        """L hops along the user-item graph."""
+        matrix = graph.user_item_graph(data, "sym")
+        return Sampling([user_item_messages(matrix, "sym", self.conv.num_layers)])
+
     def encode(self, data: HeteroData) -> Embeddings:
         """Propagate the ID tables."""
-        ids = torch.cat([self.user.weight, self.item.weight])
-        ids = self.conv(ids, graph.user_item_graph(data, "sym"))
-        user, item = ids.split([self.num_users, self.num_items])
+        user, item = table_rows(self.user, data, "user"), table_rows(self.item, data, "item")
+        ids = self.conv(torch.cat([user, item]), graph.user_item_graph(data, "sym"))
+        user, item = ids.split([user.size(0), item.size(0)])
         return {"user": {"id": user}, "item": {"id": item}}
 
     def fuse(self, h: Rows, node_type: str) -> Fused:
@@ -79,10 +87,8 @@ class LightGCN(Backbone):
 
     def auxiliary_loss(self, data: HeteroData, step: Step) -> Terms:
         """L2 on the layer-0 rows of the batch."""
-        del data
-        rows: list[Tensor] = [
-            self.user(step.batch.user),
-            self.item(step.batch.pos_item),
-            self.item(step.batch.neg_item.flatten()),
-        ]
+        user = table_rows(self.user, data, "user", step.batch.user)
+        items = torch.cat([step.batch.pos_item, step.batch.neg_item.flatten()])
+        positive, negative = table_rows(self.item, data, "item", items).tensor_split([len(user)])
+        rows: list[Tensor] = [user, positive, negative]
         return {"reg": emb_norm(*rows) if self.reg_norm == "unsquared" else l2_half(*rows)}

@@ -12,11 +12,18 @@ from torch_geometric.data import HeteroData
 from torch_geometric.transforms import BaseTransform
 
 from mrdib_graph import graph
-from mrdib_graph.backbones.backbone import Backbone, Step, embedding
+from mrdib_graph.backbones.backbone import Backbone, Step, embedding, features_trained
 from mrdib_graph.backbones.side_contrast import side_contrast
 from mrdib_graph.errors import ConfigError
 from mrdib_graph.losses import l2_half
 from mrdib_graph.nn import AttentionFuser, GatedIDs, LightConv, Projection
+from mrdib_graph.subgraph import (
+    Sampling,
+    history_messages,
+    item_messages,
+    table_rows,
+    user_item_messages,
+)
 from mrdib_graph.transforms import ItemKNNGraph, UserHistoryGraph, UserItemGraph
 from mrdib_graph.typing import Embeddings, Fused, Rows, Terms
 
@@ -108,15 +115,34 @@ class MGCN(Backbone):
         """The user-item graph, its user-by-item block and the item kNN graphs."""
         return (UserItemGraph("sym"), UserHistoryGraph("sym"), self.item_graphs)
 
+    @property
+    def not_sampled(self) -> str | None:
+        """It can be, unless raw features are trained."""
+        return features_trained(self.project)
+
+    def sampling(self, data: HeteroData) -> Sampling:
+        """L hops along the user-item graph; n along each item graph, from there one to users."""
+        self.check_sampled()
+        hops = self.item_conv.num_layers + 1
+        return Sampling(
+            [
+                user_item_messages(graph.user_item_graph(data, "sym"), "sym", self.conv.num_layers),
+                history_messages(data, "sym", 1),
+                *(item_messages(data, m, "cos_sym", hops) for m in self.modalities),
+            ],
+            self.modalities,
+            all_features=True,
+        )
+
     def encode(self, data: HeteroData) -> Embeddings:
         """IDs by the user-item graph; gated IDs by the item graphs, and from there to users."""
-        ids = torch.cat([self.user.weight, self.item.weight])
-        ids = self.conv(ids, graph.user_item_graph(data, "sym"))
-        user, item = ids.split([self.num_users, self.num_items])
+        user, q = table_rows(self.user, data, "user"), table_rows(self.item, data, "item")
+        ids = self.conv(torch.cat([user, q]), graph.user_item_graph(data, "sym"))
+        user, item = ids.split([user.size(0), q.size(0)])
         content: Rows = {}
         for m in self.modalities:
             x, _ = graph.item_features(data, m)  # an item without a row has no edge below
-            gated = self.gate[m](self.item.weight, self.project[m](x))
+            gated = self.gate[m](q, self.project[m](x))
             content[m] = self.item_conv(gated, graph.item_graph(data, m, "cos_sym"))
         history = graph.user_history(data, "sym")
         of_users = {m: history @ rows for m, rows in content.items()}

@@ -12,6 +12,7 @@ from torch_geometric.transforms import BaseTransform
 from mrdib_graph import graph
 from mrdib_graph.backbones.backbone import embedding
 from mrdib_graph.errors import ConfigError
+from mrdib_graph.subgraph import Messages, history_messages, table_rows
 from mrdib_graph.transforms import UserHistoryGraph
 from mrdib_graph.typing import Rows
 
@@ -50,9 +51,12 @@ class ModalityUsers(Module):
         """The graph that the mean is taken over, where it is."""
         return (UserHistoryGraph("mean"),) if self.kind == "mean" else ()
 
+    def messages(self, data: HeteroData) -> list[Messages]:
+        """Those that the mean takes, where it is taken."""
+        return [history_messages(data, "mean", 1)] if self.kind == "mean" else []
+
     def forward(self, data: HeteroData, items: Rows) -> Rows:
         """User rows ``{m: [U, d]}`` from item rows ``{m: [I, d]}``; empty for ``'fused'``."""
         if self.kind == "mean":
             return {m: graph.user_history(data) @ x for m, x in items.items()}
-        tables: Rows = {m: table.weight for m, table in self.vectors.items()}  # type: ignore[misc]
-        return tables
+        return {m: table_rows(t, data, graph.USER) for m, t in self.vectors.items()}  # type: ignore[arg-type]

@@ -15,6 +15,7 @@ from mrdib_graph.backbones.backbone import Backbone, Step, embedding
 from mrdib_graph.errors import ConfigError
 from mrdib_graph.losses import info_nce
 from mrdib_graph.nn import LightConv, Projection
+from mrdib_graph.subgraph import Sampling, table_rows, user_item_messages
 from mrdib_graph.transforms import UserItemGraph
 from mrdib_graph.typing import Embeddings, Fused, Rows, Terms
 
@@ -107,12 +108,20 @@ class SLMRec(Backbone):
         """The symmetrically normalised user-item graph."""
         return (UserItemGraph("sym"),)
 
+    not_sampled = None
+
+    def sampling(self, data: HeteroData) -> Sampling:
+        """L hops along the user-item graph, on the IDs and on the features of every item there."""
+        matrix = graph.user_item_graph(data, "sym")
+        messages = [user_item_messages(matrix, "sym", self.conv.num_layers)]
+        return Sampling(messages, self.modalities, all_features=True)
+
     def encode(self, data: HeteroData) -> Embeddings:
         """LightGCN on the item IDs and on each modality, with the same user IDs."""
         masks = graph.item_masks(data, self.modalities)
         users: Rows = {}
         items: Rows = {}
-        users["id"], items["id"] = self._propagate(self.item.weight, data)
+        users["id"], items["id"] = self._propagate(table_rows(self.item, data, "item"), data)
         for m in self.modalities:
             users[m], items[m] = self._propagate(self._content(data, m), data)
             if m in masks:  # what its neighbours pass on is not its content
@@ -120,9 +129,9 @@ class SLMRec(Backbone):
         return {graph.USER: users, graph.ITEM: items}
 
     def _propagate(self, items: Tensor, data: HeteroData) -> tuple[Tensor, Tensor]:
-        nodes = torch.cat([self.user.weight, items])
-        nodes = self.conv(nodes, graph.user_item_graph(data, "sym"))
-        user, item = nodes.split([self.num_users, self.num_items])
+        users = table_rows(self.user, data, "user")
+        nodes = self.conv(torch.cat([users, items]), graph.user_item_graph(data, "sym"))
+        user, item = nodes.split([users.size(0), items.size(0)])
         return user, item
 
     def _content(self, data: HeteroData, modality: str) -> Tensor:

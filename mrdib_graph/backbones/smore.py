@@ -10,11 +10,19 @@ from torch_geometric.data import HeteroData
 from torch_geometric.transforms import BaseTransform
 
 from mrdib_graph import graph
-from mrdib_graph.backbones.backbone import Backbone, Step, embedding
+from mrdib_graph.backbones.backbone import Backbone, Step, embedding, features_trained
 from mrdib_graph.backbones.side_contrast import side_contrast
 from mrdib_graph.errors import ConfigError
 from mrdib_graph.losses import l2_half
 from mrdib_graph.nn import GatedIDs, LightConv, Projection, SpectralFilter
+from mrdib_graph.subgraph import (
+    Messages,
+    Sampling,
+    history_messages,
+    item_messages,
+    table_rows,
+    user_item_messages,
+)
 from mrdib_graph.transforms import MaxItemGraph, UserHistoryGraph, UserItemGraph
 from mrdib_graph.typing import Embeddings, Fused, Rows, Terms
 
@@ -118,11 +126,32 @@ class SMORE(Backbone):
         """The user-item graph, its user-by-item block, the item kNN graphs and their maximum."""
         return (UserItemGraph("sym"), UserHistoryGraph("sym"), self.item_graphs)
 
+    @property
+    def not_sampled(self) -> str | None:
+        """It can be, unless raw features are trained."""
+        return features_trained(self.project)
+
+    def sampling(self, data: HeteroData) -> Sampling:
+        """L hops along the user-item graph; n along each item graph, from there one to users."""
+        self.check_sampled()
+        hops = self.item_conv.num_layers + 1
+        matrix = self.item_graphs.matrix(data)
+        return Sampling(
+            [
+                user_item_messages(graph.user_item_graph(data, "sym"), "sym", self.conv.num_layers),
+                history_messages(data, "sym", 1),
+                *(item_messages(data, m, "cos_sym", hops) for m in self.modalities),
+                Messages(self.item_graphs.name(data), matrix, graph.ITEM, graph.ITEM, hops),
+            ],
+            self.modalities,
+            all_features=True,
+        )
+
     def encode(self, data: HeteroData) -> Embeddings:
         """IDs by the user-item graph; gated IDs by the item graphs, and from there to users."""
-        ids = torch.cat([self.user.weight, self.item.weight])
-        ids = self.conv(ids, graph.user_item_graph(data, "sym"))
-        user, item = ids.split([self.num_users, self.num_items])
+        user, q = table_rows(self.user, data, "user"), table_rows(self.item, data, "item")
+        ids = self.conv(torch.cat([user, q]), graph.user_item_graph(data, "sym"))
+        user, item = ids.split([user.size(0), q.size(0)])
         features = [graph.item_features(data, m) for m in self.modalities]
         masks = None if all(bool(mask.all()) for _, mask in features) else [m for _, m in features]
         f = [self.project[m](x) for m, (x, _) in zip(self.modalities, features, strict=True)]
@@ -131,10 +160,7 @@ class SMORE(Backbone):
         graphs = {m: graph.item_graph(data, m, "cos_sym") for m in self.modalities}
         graphs[FUSED] = self.item_graphs.matrix(data)
         # an item without a modality has no edge in its graph, so what stands in its row is not read
-        content: Rows = {
-            v: self.item_conv(self.gate[v](self.item.weight, filtered[v]), graphs[v])
-            for v in graphs
-        }
+        content: Rows = {v: self.item_conv(self.gate[v](q, filtered[v]), graphs[v]) for v in graphs}
         history = graph.user_history(data, "sym")
         of_users = {v: history @ rows for v, rows in content.items()}
         return {"user": {"id": user, **of_users}, "item": {"id": item, **content}}

@@ -17,6 +17,7 @@ from mrdib_graph.backbones.side_contrast import side_contrast
 from mrdib_graph.errors import ConfigError
 from mrdib_graph.losses import info_nce
 from mrdib_graph.nn import AttentionFuser, GatedIDs, LightConv, Projection
+from mrdib_graph.subgraph import ALL, Messages, Sampling, item_messages, table_rows
 from mrdib_graph.transforms import InterestItemGraph, SecondOrderGraph
 from mrdib_graph.transforms.second_order_graph import RANorm
 from mrdib_graph.typing import Embeddings, Fused, Rows, Terms
@@ -133,15 +134,31 @@ class SOIL(Backbone):
         """The user-item graph and the item graphs of second-order interest."""
         return (self.second_order, self.interest)
 
+    not_sampled = None
+
+    def sampling(self, data: HeteroData) -> Sampling:
+        """L hops along the second-order graph; one along each item graph, and one to users."""
+        nodes, history = self.second_order.nodes, self.second_order.history
+        layers = self.conv.num_layers
+        return Sampling(
+            [
+                Messages(nodes, graph.operator(data, nodes), ALL, ALL, layers),
+                Messages(history, graph.operator(data, history), graph.USER, graph.ITEM, 1),
+                *(item_messages(data, m, self.interest.kind, 2) for m in self.modalities),
+            ],
+            self.modalities,
+            all_features=True,
+        )
+
     def encode(self, data: HeteroData) -> Embeddings:
         """Propagate the IDs over users and items, and the gated IDs over items, then to users."""
-        ids = torch.cat([self.user.weight, self.item.weight])
-        ids = self.conv(ids, graph.operator(data, self.second_order.nodes))
-        user, item = ids.split([self.num_users, self.num_items])
+        user, q = table_rows(self.user, data, "user"), table_rows(self.item, data, "item")
+        ids = self.conv(torch.cat([user, q]), graph.operator(data, self.second_order.nodes))
+        user, item = ids.split([user.size(0), q.size(0)])
         items: Rows = {}
         for m in self.modalities:
             content = self.project[m](graph.item_features(data, m)[0])
-            gated = self.gate[m](self.item.weight, content)
+            gated = self.gate[m](q, content)
             items[m] = graph.item_graph(data, m, self.interest.kind) @ gated
         history = graph.operator(data, self.second_order.history)
         users = {m: history @ x for m, x in items.items()}

@@ -15,7 +15,8 @@ from mrdib_graph import graph
 from mrdib_graph.backbones.backbone import Backbone, Step, embedding
 from mrdib_graph.errors import ConfigError
 from mrdib_graph.losses import emb_norm
-from mrdib_graph.nn import Projection
+from mrdib_graph.nn import ProductOfExperts, Projection
+from mrdib_graph.subgraph import Sampling, table_rows
 from mrdib_graph.typing import Embeddings, Fused, Rows, Terms
 
 
@@ -30,6 +31,9 @@ class VBPR(Backbone):
     and with ``user_side='vector'``, :math:`s(u, i) = \gamma_u^\top \gamma_i + \sum_m
     \theta_{m,u}^\top e_{m,i}`: one user vector per modality.
 
+    With ``fusion='poe'`` the sum over the modalities is the mean of a :class:`ProductOfExperts`,
+    in which a missing modality is no expert.
+
     Args:
         num_users: U.
         num_items: I.
@@ -37,6 +41,9 @@ class VBPR(Backbone):
         embedding_dim: d, of the ID part and of the content part.
         user_side: ``'shared'``, one visual factor for all modalities (the paper), or ``'vector'``.
         reg: Weight of the un-squared L2 norm on the fused batch rows (the field's toolbox).
+        fusion: ``'sum'``, or ``'poe'``, which needs the shared factor.
+        alpha_poe: Weight of the divergence of the items' fused codes from the prior, the loss term
+            ``poe_kl``; codes are drawn in training where it is above 0, and are the mean at 0.
 
     Shapes:
         Tables are 2 d wide, d (M + 1) with ``user_side='vector'``.
@@ -54,12 +61,23 @@ class VBPR(Backbone):
         embedding_dim: int = 64,
         user_side: Literal["shared", "vector"] = "shared",
         reg: float = 0.0,
+        fusion: Literal["sum", "poe"] = "sum",
+        alpha_poe: float = 0.0,
     ) -> None:
         super().__init__(num_users, num_items, in_channels, embedding_dim)
         if user_side not in ("shared", "vector"):
             raise ConfigError(f"user_side: got {user_side!r}, expected shared or vector")
+        if fusion not in ("sum", "poe"):
+            raise ConfigError(f"fusion: got {fusion!r}, expected sum or poe")
+        if fusion == "poe" and user_side == "vector":
+            raise ConfigError(
+                "fusion: 'poe' makes one code of all modalities, which one user vector per "
+                "modality cannot score; set user_side='shared'"
+            )
+        if not alpha_poe >= 0 or (alpha_poe and fusion == "sum"):
+            raise ConfigError(f"alpha_poe: got {alpha_poe}, expected 0, or more with fusion='poe'")
         self.user_side = user_side
-        self.loss_weights = {"reg": reg}
+        self.loss_weights = {"reg": reg, "poe_kl": alpha_poe}
         parts = len(self.modalities) if user_side == "vector" else 1
         self.user: Embedding = embedding(num_users, embedding_dim * (1 + parts))
         self.item = embedding(num_items, embedding_dim)
@@ -67,23 +85,39 @@ class VBPR(Backbone):
         self.project = ModuleDict(
             {m: Projection(d, embedding_dim, bias=False) for m, d in in_channels.items()}
         )
+        self.experts = (
+            ProductOfExperts(self.modalities, embedding_dim)
+            if fusion == "poe" and self.modalities
+            else None
+        )
         # Xavier normal of the one concatenated map
         std = math.sqrt(2 / (sum(in_channels.values()) + embedding_dim))
         for weight in self.project.parameters():
             init.normal_(weight, std=std)
 
+    not_sampled = None
+
+    def sampling(self, data: HeteroData) -> Sampling:
+        """No messages: a subgraph is the nodes of the batch."""
+        del data
+        return Sampling(modalities=self.modalities)
+
     def encode(self, data: HeteroData) -> Embeddings:
         """All rows."""
+        item = table_rows(self.item, data, "item")
         return {
-            "user": self._user_rows(self.user.weight),
-            "item": {"id": self.item.weight, **self._content(data, None)},
+            "user": self._user_rows(table_rows(self.user, data, "user")),
+            "item": {"id": item, **self._content(data, None)},
         }
 
     def encode_rows(self, data: HeteroData, users: Tensor, items: Tensor) -> Embeddings:
         """The rows of a batch, projecting no other item."""
         return {
-            "user": self._user_rows(self.user(users)),
-            "item": {"id": self.item(items), **self._content(data, items)},
+            "user": self._user_rows(table_rows(self.user, data, "user", users)),
+            "item": {
+                "id": table_rows(self.item, data, "item", items),
+                **self._content(data, items),
+            },
         }
 
     def _user_rows(self, rows: Tensor) -> Rows:
@@ -106,17 +140,30 @@ class VBPR(Backbone):
             return Fused(torch.cat([h[name] for name in ["id", *self.modalities]], dim=1), {})
         if node_type == graph.USER:
             return Fused(torch.cat([h["id"], h["theta"]], dim=1), {})
-        content = sum((h[m] for m in self.modalities), torch.zeros_like(h["id"]))
-        return Fused(torch.cat([h["id"], content], dim=1), {"content": content})
+        if self.experts is None:
+            content = sum((h[m] for m in self.modalities), torch.zeros_like(h["id"]))
+            return Fused(torch.cat([h["id"], content], dim=1), {"content": content})
+        code = self.experts(h)
+        assert code.log_var is not None
+        content = code.sample if self.loss_weights["poe_kl"] else code.mean
+        views = {"content": content, "mean": code.mean, "log_var": code.log_var}
+        return Fused(torch.cat([h["id"], content], dim=1), views)
 
     def modality_user(self, modality: str, user: Rows) -> Tensor:
         """The visual factor, or the user's vector of the modality."""
         return user["theta" if self.user_side == "shared" else modality]
 
     def auxiliary_loss(self, data: HeteroData, step: Step) -> Terms:
-        """L2 on the fused rows of the batch, so the features are regularised through the map."""
+        """L2 on the fused rows of the batch, so the features are regularised through the map.
+
+        And the fused codes' divergence from the prior, a mean over the item rows of the batch.
+        """
         del data
-        if not self.loss_weights["reg"]:
-            return {}
-        size = step.batch.pos_item.numel()
-        return {"reg": emb_norm(step.user.out, step.item.out[:size], step.item.out[size:])}
+        terms: Terms = {}
+        if self.loss_weights["reg"]:
+            size = step.batch.pos_item.numel()
+            terms["reg"] = emb_norm(step.user.out, step.item.out[:size], step.item.out[size:])
+        if self.loss_weights["poe_kl"]:
+            mean, log_var = step.item.views["mean"], step.item.views["log_var"]
+            terms["poe_kl"] = 0.5 * (mean.square() + log_var.exp() - log_var - 1).sum(1).mean()
+        return terms

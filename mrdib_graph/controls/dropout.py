@@ -9,7 +9,7 @@ from torch import Tensor
 
 from mrdib_graph.controls.control import Control, id_rows, replace_item_rows
 from mrdib_graph.errors import ConfigError
-from mrdib_graph.typing import Embeddings
+from mrdib_graph.typing import Embeddings, Rows, rows_of
 
 
 class IDDropout(Control):
@@ -30,8 +30,8 @@ class IDDropout(Control):
         """Rows with some IDs gone."""
         if not self.training:
             return rows
-        kept = _drop(id_rows(rows["item"], self), self.p, generator)
-        return replace_item_rows(rows, {"id": kept})
+        ids = id_rows(rows["item"], self)
+        return replace_item_rows(rows, {"id": ids * _keep(ids, self.p, generator)})
 
 
 class ModalityDropout(Control):
@@ -53,7 +53,10 @@ class ModalityDropout(Control):
         if not self.training:
             return rows
         item = rows["item"]
-        new = {m: _drop(item[m], self.p, generator) / (1 - self.p) for m in self.modalities}
+        new: Rows = {}
+        for m in self.modalities:
+            kept = _keep(item[m], self.p, generator) / (1 - self.p)
+            new |= {name: item[name] * kept for name in rows_of(item, m)}
         return replace_item_rows(rows, new)
 
 
@@ -63,6 +66,6 @@ def _probability(p: float) -> float:
     return p
 
 
-def _drop(x: Tensor, p: float, generator: torch.Generator | None) -> Tensor:
-    keep = torch.empty(x.size(0), 1, device=x.device).uniform_(generator=generator) >= p
-    return x * keep
+def _keep(x: Tensor, p: float, generator: torch.Generator | None) -> Tensor:
+    """Which rows stay [n, 1]."""
+    return torch.empty(x.size(0), 1, device=x.device).uniform_(generator=generator) >= p

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from mrdib_graph.controls.control import Control, replace_item_rows
-from mrdib_graph.typing import Embeddings
+from mrdib_graph.typing import Embeddings, rows_of
 
 
 class NoContent(Control):
@@ -15,5 +15,6 @@ class NoContent(Control):
         """Rows without content."""
         del generator
         item = rows["item"]
-        zeros = {m: torch.zeros_like(item[m]) for m in self.modalities}
+        names = [name for m in self.modalities for name in rows_of(item, m)]
+        zeros = {name: torch.zeros_like(item[name]) for name in names}
         return replace_item_rows(rows, zeros)

@@ -8,7 +8,7 @@ import torch
 
 from mrdib_graph.controls.control import Control
 from mrdib_graph.errors import ConfigError
-from mrdib_graph.typing import Embeddings
+from mrdib_graph.typing import Embeddings, rows_of
 
 
 class Noise(Control):
@@ -35,11 +35,10 @@ class Noise(Control):
         noisy = {}
         for node_type, of_type in rows.items():
             noisy[node_type] = dict(of_type)
-            for m in self.modalities:
-                if m in of_type:
-                    x = of_type[m]
-                    scale = self.std * x.detach().square().mean().sqrt()
-                    draw = torch.empty_like(x).normal_(generator=generator)
-                    # a zero row is a missing modality and stays one
-                    noisy[node_type][m] = x + scale * draw * (x.detach() != 0).any(1, keepdim=True)
+            for name in (n for m in self.modalities for n in rows_of(of_type, m)):
+                x = of_type[name]
+                scale = self.std * x.detach().square().mean().sqrt()
+                draw = torch.empty_like(x).normal_(generator=generator)
+                # a zero row is a missing modality and stays one
+                noisy[node_type][name] = x + scale * draw * (x.detach() != 0).any(1, keepdim=True)
         return noisy

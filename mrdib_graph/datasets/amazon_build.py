@@ -16,9 +16,16 @@ from torch_geometric.data import HeteroData
 from mrdib_graph import graph
 from mrdib_graph.datasets.amazon_sources import PUBLISHED, Edition
 from mrdib_graph.datasets.amazon_text import read_texts
+from mrdib_graph.datasets.build_text import check_encoder, write_texts
 from mrdib_graph.datasets.feature_file import read_features
 from mrdib_graph.datasets.folder_files import write_interactions, write_table
 from mrdib_graph.datasets.image_records import copy_image_features
+from mrdib_graph.datasets.interaction_file import (
+    ITEM_COLUMN,
+    LABEL_COLUMN,
+    TIME_COLUMN,
+    USER_COLUMN,
+)
 from mrdib_graph.datasets.k_core import first_of_each, k_core, number
 from mrdib_graph.datasets.raw_interactions import RawInteractions, read_reviews
 from mrdib_graph.errors import ConfigError, DataError
@@ -41,9 +48,11 @@ class AmazonBuild:
         images: Read the image features of the 2014 release, up to 8.7 GB.
         features: ``.npy`` files [I, width] by modality, rows in the order of ``items.tsv``; an
             ``image`` here takes the place of the released one.
-        encode_text: A function from I texts to an array [I, width], written as modality ``text``.
-            Its attribute ``fingerprint``, a text, says which encoder and version it is; without
-            one, every fetch encodes again.
+        encode_text: What makes the modality ``text``: an encoder of
+            :func:`mrdib_graph.features.encode_text` by name, or its options (``encoder``, ``dim``,
+            ``seed``, ``pooling``, ``batch_size``, ``device``, ``download``); or a function from I
+            texts to an array [I, width].  A function's attribute ``fingerprint``, a text, says
+            which encoder and version it is; without one, every fetch encodes again.
         bad_lines: Share of lines of a raw file, in [0, 1), that may be unreadable.
 
     Raises:
@@ -54,7 +63,7 @@ class AmazonBuild:
     interactions: Literal["ratings", "reviews"] = "ratings"
     images: bool = True
     features: Mapping[str, str | Path] = field(default_factory=dict)
-    encode_text: Encoder | None = None
+    encode_text: Encoder | str | Mapping[str, Any] | None = None
     bad_lines: float = 0.0
 
     def __post_init__(self) -> None:
@@ -71,8 +80,8 @@ class AmazonBuild:
         for modality in self.features:
             if not modality.isidentifier() or modality in (graph.USER, graph.ITEM):
                 raise ConfigError(f"features: {modality!r} cannot be the name of a modality")
-        if self.encode_text is not None and "text" in self.features:
-            raise ConfigError("encode_text: features already has 'text'; give one of them")
+        if self.encode_text is not None:
+            check_encoder(self.encode_text, self.features)
 
 
 def build_folder(
@@ -110,7 +119,8 @@ def build_folder(
     _log("text", steps)
     write_table(folder / ITEMS, itemID=range(len(items)), asin=items, title=titles, text=texts)
     if options.encode_text is not None:
-        steps["text features"] = _encode(folder / "text_feat.npy", texts, options.encode_text)
+        steps["text features"] = _encode(folder, texts, options.encode_text)
+        _log("text features", steps)
     del texts, titles
     if "images" in files:
         found = copy_image_features(files["images"], folder / "image_feat.npy", rows)
@@ -145,7 +155,9 @@ def _interactions(
     steps["split"] = {"rule": data.split_rule}
     steps["split"] |= {split: int(store[f"{split}_mask"].sum()) for split in graph.SPLITS}
     _log("split", steps)
-    write_interactions(path, user, item, raw.rating[rows], raw.time[rows], label.numpy())
+    columns = {USER_COLUMN: user, ITEM_COLUMN: item, "rating": raw.rating[rows]}
+    columns |= {TIME_COLUMN: raw.time[rows], LABEL_COLUMN: label.numpy()}
+    write_interactions(path, columns)
     return [raw.user_ids[code] for code in user_codes], [raw.item_ids[code] for code in item_codes]
 
 
@@ -168,8 +180,12 @@ def check_published(category: str, counts: Mapping[str, int], any_checksum: bool
     logger.warning(message)
 
 
-def _encode(path: Path, texts: Sequence[str], encode: Encoder) -> dict[str, Any]:
-    x = encode(texts)
+def _encode(
+    folder: Path, texts: Sequence[str], encode: Encoder | str | Mapping[str, Any]
+) -> dict[str, Any]:
+    if isinstance(encode, str | Mapping):
+        return write_texts(folder, texts, encode)
+    path, x = folder / "text_feat.npy", encode(texts)
     x = x.detach().cpu().numpy() if isinstance(x, torch.Tensor) else np.asarray(x)
     np.save(path, x, allow_pickle=False)
     name = getattr(encode, "__qualname__", type(encode).__qualname__)

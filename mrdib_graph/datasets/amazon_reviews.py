@@ -20,19 +20,20 @@ from mrdib_graph.datasets.amazon_build import (
 )
 from mrdib_graph.datasets.amazon_sources import edition as release_of
 from mrdib_graph.datasets.amazon_sources import folder_name, raw_files
+from mrdib_graph.datasets.build_text import text_identity
 from mrdib_graph.datasets.download import sha256
 from mrdib_graph.datasets.fetch_options import FetchOptions
+from mrdib_graph.datasets.folder_record import (
+    RECORD,
+    build_key,
+    foreign_files,
+    read_record,
+    verify_folder,
+    write_record,
+)
 from mrdib_graph.datasets.interaction_file import ITEM_COLUMN
 from mrdib_graph.datasets.mmrec_folder import MMRecFolder
 from mrdib_graph.datasets.new_folder import new_folder, only_one
-from mrdib_graph.datasets.provenance import (
-    PROVENANCE,
-    build_key,
-    foreign_files,
-    read_provenance,
-    verify_folder,
-    write_provenance,
-)
 from mrdib_graph.datasets.raw_files import DamagedFileError, LocalFile, obtain
 from mrdib_graph.errors import ConfigError, DataError
 from mrdib_graph.resolver import build as build_options
@@ -105,17 +106,18 @@ class AmazonReviews(MMRecFolder):
 
     def load(self) -> HeteroData:
         """Check every file against the provenance, and read them."""
-        record = read_provenance(self.folder) if self.folder.is_dir() else None
+        record = read_record(self.folder) if self.folder.is_dir() else None
         if record is None and self.download:
             self.fetch()
-            record = read_provenance(self.folder)
+            record = read_record(self.folder)
         if record is None:
             raise DataError(
-                f"{self.folder / PROVENANCE}: not found; build the folder with  mrdib-graph "
+                f"{self.folder / RECORD}: not found; build the folder with  mrdib-graph "
                 f"datasets fetch {self._command()} --root {self.folder.parent}"
             )
         verify_folder(self.folder, record)
-        core = record["options"]["core"]
+        options = record.get("options")
+        core = options.get("core") if isinstance(options, dict) else None
         if self.asked is not None and core != self.build.core:
             raise DataError(
                 f"{self.folder}: is the {core}-core, asked for is the {self.build.core}-core; "
@@ -144,6 +146,8 @@ class AmazonReviews(MMRecFolder):
         images = self.build.images and "image" not in self.build.features
         reviews = self.build.interactions == "reviews"
         wanted = raw_files(self.edition, self.category, reviews, images)
+        if isinstance(self.build.encode_text, str | Mapping):
+            text_identity(self.build.encode_text)  # an encoder that is absent, before the downloads
         with only_one(self.folder):
             raw = self.folder.parent / "raw" / f"amazon-{self.edition}"
             found = {
@@ -182,6 +186,8 @@ class AmazonReviews(MMRecFolder):
             made["features"][modality] = sha256(path)
         # A function does not say what it does: without a fingerprint nothing of it is reused.
         made["encode_text"] = getattr(self.build.encode_text, "fingerprint", None)
+        if isinstance(self.build.encode_text, str | Mapping):
+            made["encode_text"] = text_identity(self.build.encode_text)
         sources = {part: file.checksum for part, file in found.items()}
         rule = {"rule": self.splitter.rule, "seed": self.splitter.seed}
         return {"sources": sources, "options": made, "split": rule}
@@ -190,7 +196,7 @@ class AmazonReviews(MMRecFolder):
         """Whether the folder was built with this key; logged or refused where it has to go."""
         if not self.folder.exists():
             return False
-        record = read_provenance(self.folder)
+        record = read_record(self.folder)
         if record is not None and record["key"] == key:
             try:
                 verify_folder(self.folder, record)
@@ -229,7 +235,7 @@ class AmazonReviews(MMRecFolder):
                     "sources": {part: file.record() for part, file in found.items()},
                     "steps": steps,
                 }  # fmt: skip
-                write_provenance(made, record)
+                write_record(made, record)
         except DamagedFileError as error:
             file = next(file for file in found.values() if file.path == error.path)
             if not file.downloaded:

@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from mrdib_graph.datasets.json_lines import BadLines, parse_record, read_lines
+from mrdib_graph.datasets.json_lines import BadLines, parse_record
+from mrdib_graph.datasets.raw_lines import read_lines
 
 _KEY = re.compile(rb"""["'](?:parent_)?asin["']\s*:\s*["']([^"']+)["']""")
 _BREAKS = dict.fromkeys(map(ord, "\t\n\r\v\f\0\x1c\x1d\x1e\x85\u2028\u2029"), " ")
@@ -82,9 +83,14 @@ def read_texts(
         if record is None or not isinstance(item, str):
             bad.add(number, line, _EXPECTED)
         elif (row := items.get(item)) is not None:
+            try:
+                written = _line(_text(record.get("title"), "")), _line(compose(record))
+            except (ValueError, RecursionError):  # a number or list that str() refuses
+                bad.add(number, line, _EXPECTED)
+                continue
             repeated += found[row]
             found[row] = 1
-            titles[row], texts[row] = _line(_text(record.get("title"), "")), _line(compose(record))
+            titles[row], texts[row] = written
             lacks[row] = (not record.get("title"), not record.get("description"))
     bad.check(total)
     for title, description in lacks.values():

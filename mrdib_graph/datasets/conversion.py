@@ -11,6 +11,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from mrdib_graph.datasets.interaction_checks import pair_keys
 from mrdib_graph.datasets.source_text import check_id
 from mrdib_graph.errors import DataError
 
@@ -136,7 +137,7 @@ def distinct(user: Tensor, item: Tensor, place: Callable[[int], str], deduplicat
     Raises:
         DataError: A pair is repeated and ``deduplicate`` is False.
     """
-    key = user * (int(item.max()) + 1) + item
+    key = pair_keys(user, item)
     order = torch.argsort(key, stable=True)
     again = torch.zeros_like(key, dtype=torch.bool)
     again[order[1:]] = key[order[1:]] == key[order[:-1]]

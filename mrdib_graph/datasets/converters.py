@@ -13,7 +13,8 @@ from torch_geometric.data import HeteroData
 
 from mrdib_graph import graph
 from mrdib_graph.datasets.conversion import Conversion
-from mrdib_graph.datasets.folder_writer import check_free, identities, labels_of, write_folder
+from mrdib_graph.datasets.folder_record import identities
+from mrdib_graph.datasets.folder_writer import check_free, labels_of, write_folder
 from mrdib_graph.datasets.lattice_json import read_lattice
 from mrdib_graph.datasets.microlens_files import read_microlens
 from mrdib_graph.datasets.movielens_files import read_movielens

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from pathlib import Path
 
+from mrdib_graph.datasets.web_page import is_web_page
 from mrdib_graph.errors import DataError
+from mrdib_graph.features.digests import file_digest
 
 logger = logging.getLogger(__name__)
 
 
 def sha256(path: str | Path) -> str:
     """SHA-256 of a file in hexadecimal."""
-    with Path(path).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return file_digest(Path(path))
 
 
 def verify(path: str | Path, checksum: str, advice: str) -> None:
@@ -50,8 +50,8 @@ def download(url: str, path: str | Path, checksum: str, size: int, timeout: floa
     def fetch(url: str, target: str, _: object) -> None:
         pooch.HTTPDownloader(timeout=timeout, chunk_size=2**16)(url, target, None)
         with Path(target).open("rb") as file:
-            start = file.read(64).lstrip().lower()
-        if start.startswith((b"<!doctype", b"<html", b"<?xml")):
+            start = file.read(64)
+        if is_web_page(start):
             raise DataError(
                 f"{url}: sent a web page instead of {path.name}; open the address in a browser to "
                 "see why, nothing was kept"

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from mrdib_graph.datasets.npy_header import read_header
 from mrdib_graph.errors import DataError
+from mrdib_graph.transforms.large_table import new_table
 from mrdib_graph.transforms.row_blocks import row_blocks
 
 _KINDS = (  # first bytes of a file -> what it is
@@ -26,7 +27,8 @@ def read_features(path: str | Path, allow_integers: bool = False) -> Tensor:
     """Read a ``.npy`` file of shape [n, d] as float32.
 
     A float32 file stays on disk: the tensor is mapped copy-on-write, and pages are read at use.
-    float16 and float64 are converted in blocks.  Nothing is unpickled, and the header is checked
+    Everything else is converted in blocks, into a file of its own where the result is large (see
+    :mod:`mrdib_graph.transforms.large_table`).  Nothing is unpickled, and the header is checked
     against the size of the file before anything is allocated.
 
     Args:
@@ -62,7 +64,7 @@ def read_features(path: str | Path, allow_integers: bool = False) -> Tensor:
     if dtype == np.float32 and not fortran and array.flags.aligned:
         x = torch.from_numpy(array)
     else:
-        x = torch.empty(shape)
+        x = new_table(shape)
         with np.errstate(over="ignore"):  # the overflow is found and reported below
             for rows in row_blocks(x):
                 x[rows] = torch.from_numpy(np.ascontiguousarray(array[rows], dtype=np.float32))

@@ -1,30 +1,56 @@
-"""Warnings about feature rows that are allowed and yet suspicious."""
+"""Feature rows that are allowed and yet suspicious: counted, and warned about."""
 
 from __future__ import annotations
 
 import logging
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from mrdib_graph.transforms.row_blocks import row_blocks
-from mrdib_graph.transforms.scale_features import column_statistics, near_constant
+from mrdib_graph.transforms.scale_features import (
+    MAX_NORM_RATIO,
+    column_statistics,
+    near_constant,
+)
 
 logger = logging.getLogger(__name__)
 
+FAR = f"rows with a norm over {MAX_NORM_RATIO:.0f} times above or below the median"
 
-def report_features(path: Path, x: Tensor) -> dict[str, int]:
-    """Count all-zero rows, rows equal to an earlier one, and near-constant columns of ``x`` [n, d].
 
-    Each count above 0 is logged as a warning.  Equal rows are found by a 64-bit hash of their bits.
+class FeatureReport(NamedTuple):
+    """Norm of each row [n] (float64), and the counts of what is suspicious by name."""
+
+    norms: Tensor
+    counts: dict[str, int]
+
+
+def feature_report(x: Tensor) -> FeatureReport:
+    """Look at ``x`` [n, d] block by block.
+
+    Counted are all-zero rows, rows equal to an earlier one (by a 64-bit hash of their bits), rows
+    that are not zero and whose norm is more than ``MAX_NORM_RATIO`` times above or below the median
+    of these, and near-constant columns.
     """
-    zero = sum(int((x[rows] == 0).all(1).sum()) for rows in row_blocks(x))
+    norms = torch.cat([x[rows].double().norm(dim=1) for rows in row_blocks(x)])
+    used = norms[norms > 0]
+    median = used.median() if used.numel() else norms.new_tensor(1.0)
+    far = (used > MAX_NORM_RATIO * median) | (used < median / MAX_NORM_RATIO)
     counts = {
-        "all-zero rows": zero,
+        "all-zero rows": norms.numel() - used.numel(),
         "rows equal to an earlier row": x.size(0) - torch.unique(_hashes(x)).numel(),
         "near-constant columns": int(near_constant(*column_statistics(x)).sum()),
+        FAR: int(far.sum()),
     }
+    return FeatureReport(norms, counts)
+
+
+def report_features(path: Path, x: Tensor) -> dict[str, int]:
+    """The counts of :func:`feature_report`; each above 0 is logged as a warning."""
+    counts = feature_report(x).counts
     for what, count in counts.items():
         if count:
             logger.warning("%s: %d %s", path, count, what)

@@ -11,7 +11,7 @@ from torch import Tensor
 from mrdib_graph.datasets.conversion import Conversion, FeatureRows, distinct
 from mrdib_graph.datasets.feature_file import read_features
 from mrdib_graph.datasets.feature_names import feature_paths
-from mrdib_graph.datasets.interaction_checks import SPARSE_FACTOR, SPARSE_MARGIN
+from mrdib_graph.datasets.interaction_checks import SPARSE_FACTOR, SPARSE_MARGIN, pair_keys
 from mrdib_graph.errors import DataError
 
 Place = Callable[[int], str]
@@ -74,7 +74,7 @@ def assemble(
 
 
 def _check_splits(user: Tensor, item: Tensor, label: Tensor, place: Place) -> None:
-    key = user * (int(item.max()) + 1) + item
+    key = pair_keys(user, item)
     order = torch.argsort(key, stable=True)
     leaked = (key[order[1:]] == key[order[:-1]]) & (label[order[1:]] != label[order[:-1]])
     if bool(leaked.any()):
@@ -87,11 +87,10 @@ def _check_splits(user: Tensor, item: Tensor, label: Tensor, place: Place) -> No
 
 
 def _check_held_out(files: list[Path], user: Tensor, label: Tensor) -> None:
-    trained = torch.zeros(int(user.max()) + 1 if user.numel() else 0, dtype=torch.bool)
-    trained[user[label == 0]] = True
+    trained = user[label == 0]
     for value, path in enumerate(files[1:], start=1):
         held = user[label == value]
-        if held.numel() and not bool(trained[held].any()):
+        if held.numel() and not bool(torch.isin(held, trained).any()):
             raise DataError(
                 f"{path}: line 1: none of its {held.numel()} rows belongs to a user of "
                 f"{files[0].name}; check that user numbers mean the same in both"

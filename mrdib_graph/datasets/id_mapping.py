@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from mrdib_graph.errors import DataError
+
+_NUMBER = re.compile(r"[0-9]{1,18}", re.ASCII)
 
 
 def read_id_table(path: str | Path, column: str, size: int) -> dict[str, list[str]]:
@@ -38,11 +41,11 @@ def read_id_table(path: str | Path, column: str, size: int) -> dict[str, list[st
             raise DataError(
                 f"{path}: line {number} has {len(fields)} fields, expected {len(names)}"
             )
-        row = int(fields[at]) if fields[at].isascii() and fields[at].isdecimal() else -1
+        row = int(fields[at]) if _NUMBER.fullmatch(fields[at]) else -1
         if not 0 <= row < size or table[row] is not None:
             raise DataError(
-                f"{path}: line {number}, column {column}: got {fields[at]!r}, expected each of 0 "
-                f"to {size - 1} once"
+                f"{path}: line {number}, column {column}: got {fields[at][:60]!r}, expected each "
+                f"of 0 to {size - 1} once"
             )
         table[row] = fields
     rows = [fields for fields in table if fields is not None]

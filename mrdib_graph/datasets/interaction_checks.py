@@ -35,6 +35,13 @@ def check_dense(path: Path, ids: Tensor, column: str) -> None:
         )
 
 
+def pair_keys(user: Tensor, item: Tensor) -> Tensor:
+    """One number [E] for each pair, equal for equal pairs; ids [E] may be any from 0 to int64."""
+    if (int(user.max()) + 1) * (int(item.max()) + 1) > 2**63:  # the product would wrap around
+        user, item = (torch.unique(ids, return_inverse=True)[1] for ids in (user, item))
+    return user * (int(item.max()) + 1) + item
+
+
 def unique_pairs(path: Path, rows: Interactions, deduplicate: bool) -> Interactions:
     """The rows with each (user, item) once: the first of each where ``deduplicate`` is set.
 
@@ -42,7 +49,7 @@ def unique_pairs(path: Path, rows: Interactions, deduplicate: bool) -> Interacti
         DataError: A pair is in two splits (leakage, never repaired), or is repeated inside one and
             ``deduplicate`` is False.
     """
-    key = rows.user * (int(rows.item.max()) + 1) + rows.item
+    key = pair_keys(rows.user, rows.item)
     order = torch.argsort(key, stable=True)
     again = torch.zeros_like(key, dtype=torch.bool)
     again[order[1:]] = key[order[1:]] == key[order[:-1]]
@@ -77,9 +84,7 @@ def drop_unseen_users(path: Path, rows: Interactions) -> Interactions:
     train = rows.label == 0
     if not bool(train.any()):
         raise DataError(f"{path}: x_label: no row is 0: the training split is empty")
-    seen = torch.zeros(int(rows.user.max()) + 1, dtype=torch.bool)
-    seen[rows.user[train]] = True
-    kept = seen[rows.user]
+    kept = torch.isin(rows.user, rows.user[train])
     for label in (1, 2):
         before = int((rows.label == label).sum())
         after = int(((rows.label == label) & kept).sum())

@@ -80,10 +80,12 @@ def _bad_label(path: Path, labels: dict[int, str]) -> DataError | None:
 def _bad_id(field: str) -> str:
     advice = "expected an integer from 0; number users and items from 0 without gaps"
     if not _INTEGER.fullmatch(field):
-        return f"got {field!r}, {advice}"
-    if int(field) < 0:
-        return f"got the negative id {field}, {advice}"
-    return f"got {field}, which is above the largest int64, {advice}" * (int(field) > _LARGEST)
+        return f"got {field[:60]!r}, {advice}"
+    if field.startswith("-") and field.strip("-0"):
+        return f"got the negative id {field[:60]}, {advice}"
+    digits = field.lstrip("-0")  # int() refuses some thousands of digits
+    large = len(digits) > len(str(_LARGEST)) or int(digits or 0) > _LARGEST
+    return f"got {field[:60]}, which is above the largest int64, {advice}" * large
 
 
 def _bad_time(field: str) -> str:

@@ -12,7 +12,8 @@ import torch
 from mrdib_graph.datasets.conversion import Conversion, FeatureRows, PairCollector, Pairs
 from mrdib_graph.datasets.feature_file import read_features
 from mrdib_graph.datasets.feature_names import feature_paths
-from mrdib_graph.datasets.source_text import listing, number, one_line, only_file, read_lines
+from mrdib_graph.datasets.raw_lines import read_text
+from mrdib_graph.datasets.source_text import listing, number, one_line, only_file
 from mrdib_graph.errors import DataError
 
 KINDS = ("audio", "image", "text", "video")
@@ -110,7 +111,7 @@ def _csv(path: Path) -> Iterator[tuple[int, list[str]]]:
 
     def text() -> Iterator[str]:
         nonlocal at
-        for line, content in read_lines(path, keep_blank=True):
+        for line, content in read_text(path, keep_blank=True):
             at = line
             yield content + "\n"
 

@@ -23,6 +23,7 @@ from mrdib_graph.datasets.interaction_file import (
 )
 from mrdib_graph.datasets.multimodal_dataset import MultimodalDataset
 from mrdib_graph.errors import ConfigError, DataError
+from mrdib_graph.features import Provenance, read_provenance
 from mrdib_graph.resolver import build, suggest
 from mrdib_graph.transforms.scale_features import ScaleFeatures, ScaleMode
 from mrdib_graph.transforms.split_interactions import BY_TIME, SplitInteractions
@@ -39,11 +40,14 @@ class MMRecFolder(MultimodalDataset):
 
         <root>/<name>/<name>.inter            userID, itemID, x_label, tab-separated
         <root>/<name>/<modality>_feat.npy     [items, width]; row i is item i
+        <root>/<name>/<modality>_feat.json    optional: where these rows came from
         <root>/<name>/u_id_mapping.csv        optional: raw id and userID, tab-separated
         <root>/<name>/i_id_mapping.csv        optional: raw id and itemID, tab-separated
         <root>/<name>/items.tsv               optional: itemID, title, text, tab-separated
 
-    The number of items is the largest itemID + 1, and likewise of users.
+    The number of items is the largest itemID + 1, and likewise of users.  The record beside a
+    feature file, which :func:`mrdib_graph.features.write_features` writes, holds the file's digest:
+    one that belongs to other rows is refused.
 
     Args:
         root: The folder that holds ``<name>``, or the data set's own folder where name is None.
@@ -100,6 +104,7 @@ class MMRecFolder(MultimodalDataset):
         self.allow_integers = allow_integers
         self.split_rule = split if split == "given" else f"{split} seed={split_seed}"
         self._tables: dict[str, dict[str, list[str]]] = {}
+        self._records: dict[str, Provenance] = {}
 
     def load(self) -> HeteroData:
         """Read the files."""
@@ -122,6 +127,7 @@ class MMRecFolder(MultimodalDataset):
         self._read_tables(num_users, num_items)
         if (raw := _integers(self.item_ids)) is not None:
             data[graph.ITEM].raw_id = raw
+        self._records.clear()
         for modality in self._modalities():
             data[modality].x = self._features(modality, num_items)
             arange = torch.arange(num_items)
@@ -157,6 +163,12 @@ class MMRecFolder(MultimodalDataset):
         """The text of each item row, for an encoder, from ``items.tsv``; None without it."""
         self[0]
         return self._tables.get(ITEM_TABLE, {}).get("text")
+
+    @property
+    def feature_records(self) -> dict[str, dict[str, str | int | float]]:
+        """What the records beside the feature files say, by modality, as short values."""
+        self[0]
+        return {modality: record.flat() for modality, record in self._records.items()}
 
     def _interactions(self) -> tuple[Interactions, int, int]:
         path, given = self.interaction_path, self.splitter.rule == "given"
@@ -205,6 +217,8 @@ class MMRecFolder(MultimodalDataset):
                 "(largest itemID + 1); row i must be item i, so rows are neither padded nor cut"
             )
         report_features(path, x)
+        if path.with_suffix(".json").exists():
+            self._records[modality] = read_provenance(self.folder, modality)
         return x
 
     def _read_tables(self, num_users: int, num_items: int) -> None:

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from mrdib_graph.datasets.conversion import Conversion, PairCollector
+from mrdib_graph.datasets.raw_lines import read_text
 from mrdib_graph.datasets.source_text import (
     check_id,
     listing,
     need_file,
     number,
     one_line,
-    read_lines,
 )
 from mrdib_graph.errors import ConfigError, DataError
 
@@ -114,7 +114,7 @@ def read_movielens(
 def _fields(
     path: Path, separator: str, count: int, encoding: str
 ) -> Iterator[tuple[int, list[str]]]:
-    for line, text in read_lines(path, encoding):
+    for line, text in read_text(path, encoding):
         fields = text.split(separator)
         if len(fields) != count:
             raise DataError(

@@ -61,6 +61,11 @@ class MultimodalDataset(ABC):
         return None
 
     @property
+    def feature_records(self) -> dict[str, dict[str, str | int | float]]:
+        """Where each modality's rows came from, as short values; modalities without one absent."""
+        return {}
+
+    @property
     def digest(self) -> str:
         """SHA-256 of interactions, split and features: equal graphs have equal digests."""
         data = self[0]

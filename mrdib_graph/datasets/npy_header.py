@@ -9,8 +9,11 @@ import numpy as np
 
 from mrdib_graph.errors import DataError
 
-# NumPy names the first two; its parser of old headers lets the others through.
-_DAMAGE = (ValueError, TypeError, SyntaxError, tokenize.TokenError, RecursionError, OverflowError)
+# NumPy names the first two; its parsers of headers and types let the others through.
+_DAMAGE = (
+    ValueError, TypeError, SyntaxError, tokenize.TokenError, RecursionError, OverflowError,
+    LookupError, AttributeError, MemoryError,
+)  # fmt: skip
 
 
 def read_header(where: str, file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[np.generic]]:

@@ -243,6 +243,14 @@ class Planted(MultimodalDataset):
         """
         return oracle_codes(self.config, self._draws)
 
+    def true_factors(self) -> tuple[Tensor, Tensor]:
+        """Tastes times dials [U, D] and item factors [I, D]; their products are the true scores.
+
+        D is ``factor_dim`` for each group of factors, the collaborative one too; float32.
+        """
+        user, item = self._draws.factors.joint(self.config.dials)
+        return user.float(), item.float()
+
     def oracle_score(
         self,
         modalities: Sequence[str],

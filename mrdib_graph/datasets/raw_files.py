@@ -86,7 +86,7 @@ def obtain(
     try:
         kept = json.loads(note.read_text(encoding="utf-8"))
         source, before = str(kept["source"]), str(kept["sha256"])
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         source, before = str(path.resolve()), None  # put there by hand
     found = _checked(raw, path, source, True, options)
     if before not in (None, found.checksum):

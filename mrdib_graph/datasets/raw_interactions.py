@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mrdib_graph.datasets.json_lines import BadLines, parse_record, read_lines
+from mrdib_graph.datasets.json_lines import BadLines, parse_record
+from mrdib_graph.datasets.raw_lines import read_lines
 from mrdib_graph.errors import DataError
 
 

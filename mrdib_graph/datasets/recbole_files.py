@@ -11,13 +11,13 @@ import torch
 
 from mrdib_graph.datasets.conversion import Conversion, FeatureRows, PairCollector
 from mrdib_graph.datasets.feature_names import check_modality
+from mrdib_graph.datasets.raw_lines import read_text
 from mrdib_graph.datasets.source_text import (
     check_id,
     listing,
     number,
     one_line,
     only_file,
-    read_lines,
 )
 from mrdib_graph.errors import DataError
 from mrdib_graph.resolver import suggest
@@ -101,7 +101,7 @@ def read_recbole(
 
 
 def _open(path: Path) -> Table:
-    lines = read_lines(path)
+    lines = read_text(path)
     _, header = next(lines)
     types = {}
     for part in header.split("\t"):

@@ -48,7 +48,7 @@ class _Part(NamedTuple):
             note = json.loads(self.note.read_text(encoding="utf-8"))
             if note["url"] == url and self.size():
                 return str(note["validator"]), note["total"]
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             logger.debug("%s: no transfer to continue", self.data)
         return "", None
 

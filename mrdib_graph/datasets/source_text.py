@@ -1,24 +1,13 @@
-"""Lines of raw text files: streamed, decoded strictly, with the place of whatever is wrong."""
+"""What readers of raw text files share: files of a folder, ids, numbers, texts of one line."""
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 from mrdib_graph.errors import DataError
 
-LONGEST_LINE = 2**22
-"""Bytes of a line above which a file is refused: it is no text file of this kind."""
-
-_KINDS = (  # first bytes of a file -> what it is
-    (b"\x1f\x8b", "compressed with gzip: unpack it"),
-    (b"PK\x03\x04", "a zip archive: unpack it"),
-    (b"\x80", "a pickle, which can run code when it is opened, and is never loaded"),
-    (b"<!doctype", "a web page: download the file again"),
-    (b"<html", "a web page: download the file again"),
-)
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?", re.ASCII)
 
 
@@ -53,79 +42,6 @@ def listing(folder: Path) -> str:
         return f"{folder} is not a folder"
     names = sorted(path.name for path in folder.iterdir())
     return f"{folder} holds {', '.join(names[:10]) or 'nothing'}{' ...' if names[10:] else ''}"
-
-
-def read_lines(
-    path: Path, encoding: str = "utf-8", keep_blank: bool = False
-) -> Iterator[tuple[int, str]]:
-    """Number, from 1, and text of each line, without its end.
-
-    Lines end with a line feed, after a carriage return or not; a byte order mark is dropped.
-
-    Args:
-        path: The file.
-        encoding: ``'utf-8'`` or ``'latin-1'``.
-        keep_blank: Whether blank lines are handed out, too.
-
-    Raises:
-        DataError: The file cannot be read, is empty, is no text, or is in the other encoding.
-    """
-    filled = False
-    for number, raw in _raw_lines(path):
-        if number == 1:
-            _check_kind(path, raw)
-            raw = raw.removeprefix(b"\xef\xbb\xbf")
-        text = _decode(path, number, raw, encoding).removesuffix("\n").removesuffix("\r")
-        filled |= bool(text.strip())
-        if keep_blank or text.strip():
-            yield number, text
-    if not filled:
-        raise DataError(f"{path}: line 1: the file is empty")
-
-
-def _raw_lines(path: Path) -> Iterator[tuple[int, bytes]]:
-    try:
-        with path.open("rb") as file:
-            number = 0
-            while raw := file.readline(LONGEST_LINE + 1):
-                number += 1
-                if len(raw) > LONGEST_LINE:
-                    raise DataError(
-                        f"{path}: line {number} is longer than {LONGEST_LINE} bytes; this is not "
-                        "the text file that was expected"
-                    )
-                yield number, raw
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror}") from error
-
-
-def _check_kind(path: Path, raw: bytes) -> None:
-    start = raw[:64].lstrip().lower()
-    for head, kind in _KINDS:
-        if start.startswith(head.lower()):
-            raise DataError(f"{path}: line 1 starts {raw[:12]!r}: the file is {kind}")
-
-
-def _decode(path: Path, number: int, raw: bytes, encoding: str) -> str:
-    if b"\0" in raw:
-        raise DataError(f"{path}: line {number} holds a NUL byte; this is not a text file")
-    if raw.isascii():
-        return raw.decode("ascii")
-    try:
-        text = raw.decode("utf-8")
-    except UnicodeDecodeError as error:
-        if encoding == "utf-8":
-            raise DataError(
-                f"{path}: line {number} is not UTF-8 (byte 0x{raw[error.start]:02x}); save the "
-                "file as UTF-8 text"
-            ) from error
-        return raw.decode(encoding)
-    if encoding != "utf-8":
-        raise DataError(
-            f"{path}: line {number} is UTF-8, and the published file is {encoding}: it was "
-            "converted; pass encoding='utf-8' (--encoding utf-8)"
-        )
-    return text
 
 
 def one_line(text: str) -> str:

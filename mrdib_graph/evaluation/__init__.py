@@ -10,7 +10,13 @@ from mrdib_graph.evaluation.significance import (
     noise_floor,
     seed_test,
 )
-from mrdib_graph.evaluation.slices import by_slice, item_slices, slice_metrics, user_slices
+from mrdib_graph.evaluation.slices import (
+    by_slice,
+    cold_items,
+    item_slices,
+    slice_metrics,
+    user_slices,
+)
 from mrdib_graph.evaluation.top_k import top_k
 
 __all__ = [
@@ -20,6 +26,7 @@ __all__ = [
     "MetricResult",
     "average_over_seeds",
     "by_slice",
+    "cold_items",
     "compare",
     "holm",
     "item_slices",

@@ -13,7 +13,7 @@ from torch_geometric.data import HeteroData
 from mrdib_graph import graph
 from mrdib_graph.errors import ConfigError, DataError
 from mrdib_graph.evaluation import scoring
-from mrdib_graph.evaluation.held_out import entries, split_matrices, union
+from mrdib_graph.evaluation.held_out import entries, of_items, split_matrices, union
 from mrdib_graph.evaluation.metrics import METRICS, metric_names
 from mrdib_graph.evaluation.result import MetricResult, from_ranks
 from mrdib_graph.evaluation.scoring import ScoreFn
@@ -60,7 +60,8 @@ class Evaluator:
     """Ranks all items for each user and compares with the held-out positives.
 
     Candidates are all items, those without a training row included, less the user's training
-    positives.  Users are those with at least one row of the split and one training row.  Equal
+    positives; or, among them, those of a mask.  Users are those with at least one row of the split
+    (of a candidate, where they are restricted) and one training row.  Equal
     scores rank by lower item id; a score of minus infinity is never recommended and never a hit.
 
     Works on any device of the tables; results are on the CPU.  The same tables and ``batch_size``
@@ -100,6 +101,7 @@ class Evaluator:
         item_table: Tensor,
         split: str = "test",
         user_ids: Tensor | None = None,
+        candidates: Tensor | None = None,
     ) -> MetricResult:
         """Evaluate the inner products of two tables.
 
@@ -108,16 +110,22 @@ class Evaluator:
             item_table: [I, w].
             split: ``'val'`` or ``'test'``.
             user_ids: Evaluate these users alone [n]; those without a positive are left out.
+            candidates: Rank these items alone, a mask [I] bool; positives that are none do not
+                count.  :func:`slice_metrics` instead keeps the ranks among all items.
 
         Raises:
-            ConfigError: A table has the wrong shape, or the split or a user is unknown.
+            ConfigError: A table or the mask has the wrong shape, or the split or a user is unknown.
             DataError: No user is left to evaluate.
             TrainingError: A table or a score is not finite.
         """
-        return self._evaluate(self._score_fn((user_table, item_table)), split, user_ids)
+        return self._evaluate(self._score_fn((user_table, item_table)), split, user_ids, candidates)
 
     def evaluate_scores(
-        self, score_fn: ScoreFn, split: str = "test", user_ids: Tensor | None = None
+        self,
+        score_fn: ScoreFn,
+        split: str = "test",
+        user_ids: Tensor | None = None,
+        candidates: Tensor | None = None,
     ) -> MetricResult:
         """Evaluate any scoring function, for example ``baseline.score``.
 
@@ -125,13 +133,24 @@ class Evaluator:
             score_fn: User ids [b] to scores [b, I]; the scores are copied, never written to.
             split: ``'val'`` or ``'test'``.
             user_ids: Evaluate these users alone [n]; those without a positive are left out.
+            candidates: Rank these items alone, a mask [I] bool, as in :meth:`__call__`.
 
         Raises:
-            ConfigError: The scores have the wrong shape, or the split or a user is unknown.
+            ConfigError: Scores or mask have the wrong shape, or the split or a user is unknown.
             DataError: No user is left to evaluate.
             TrainingError: A score is NaN or plus infinity.
         """
-        return self._evaluate(self._score_fn(score_fn), split, user_ids)
+        return self._evaluate(self._score_fn(score_fn), split, user_ids, candidates)
+
+    def users(self, split: str) -> Tensor:
+        """Ids of the users that are evaluated on a split [n], in ascending order.
+
+        Raises:
+            ConfigError: The split is unknown.
+        """
+        if split not in self._users:
+            raise ConfigError(f"split: got {split!r}, expected val or test")
+        return self._users[split]
 
     @torch.no_grad()
     def top_items(
@@ -169,38 +188,67 @@ class Evaluator:
         return torch.cat(items), torch.cat(values)
 
     @torch.no_grad()
-    def _evaluate(self, score: ScoreFn, split: str, user_ids: Tensor | None) -> MetricResult:
-        if split not in self._users:
-            raise ConfigError(f"split: got {split!r}, expected val or test")
-        users = self._users[split]
+    def _evaluate(
+        self,
+        score: ScoreFn,
+        split: str,
+        user_ids: Tensor | None,
+        candidates: Tensor | None,
+    ) -> MetricResult:
+        users = self.users(split)
+        held = self._interactions[split]
+        if candidates is not None:
+            candidates = self._check_candidates(candidates)
+            held = of_items(held, candidates)
+            users = users[held.crow.diff()[users] > 0]
         if user_ids is not None:
             scoring.check_users(user_ids, self.num_users)
             users = users[torch.isin(users, user_ids.cpu())]
         if not users.numel():
             raise DataError(
                 f"evaluation: none of the users has a row in the {split} split and a training row"
+                + ("" if candidates is None else ", among the candidates")
             )
-        k = min(max(self.config.cutoffs), self.num_items)
+        ranked = self.num_items if candidates is None else int(candidates.sum())
+        k = min(max(self.config.cutoffs), ranked)
         masked = self._masked_splits(split)
         positives, ranks = [], []
-        for block, items, _ in self._rank(score, users, masked, k):
-            place, item = entries(self._interactions[split], block)
+        for block, items, _ in self._rank(score, users, masked, k, candidates):
+            place, item = entries(held, block)
             found, rank = (items[place] == item.unsqueeze(1)).nonzero(as_tuple=True)
             positives.append(torch.stack([block[place], item]))
             ranks.append(torch.zeros_like(item).index_copy_(0, found, rank + 1))
-        return from_ranks(torch.cat(positives, 1), torch.cat(ranks), self.names, split, masked)
+        return from_ranks(
+            torch.cat(positives, 1), torch.cat(ranks), self.names, split, masked, ranked
+        )
+
+    def _check_candidates(self, candidates: Tensor) -> Tensor:
+        if candidates.dtype != torch.bool or tuple(candidates.shape) != (self.num_items,):
+            raise ConfigError(
+                f"candidates: got {candidates.dtype} {tuple(candidates.shape)}, expected a bool "
+                f"mask ({self.num_items},)"
+            )
+        return candidates.cpu()
 
     def _rank(
-        self, score: ScoreFn, users: Tensor, masked: tuple[str, ...], k: int
+        self,
+        score: ScoreFn,
+        users: Tensor,
+        masked: tuple[str, ...],
+        k: int,
+        candidates: Tensor | None = None,
     ) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
         """Users [b] of each block, their k best items [b, k] (-1: none) and the scores [b, k]."""
         scoring.check_users(users, self.num_users)
         mask = self._mask(masked)
+        left_out = None if candidates is None else (~candidates).nonzero().squeeze(1)
         for block in scoring.blocks(users.cpu(), self.config.batch_size, self.num_items):
             scores = score(block)
             place, item = entries(mask, block)
             flat = (place * self.num_items + item).to(scores.device)
             scores.view(-1).index_fill_(0, flat, -torch.inf)
+            if left_out is not None:
+                scores.index_fill_(1, left_out.to(scores.device), -torch.inf)
             values, items = top_k(scores, k)
             yield block, items.masked_fill_(values == -torch.inf, -1).cpu(), values.cpu()
 

@@ -46,6 +46,13 @@ def union(shape: tuple[int, int], *matrices: SparseMatrix) -> SparseMatrix:
     )
 
 
+def of_items(matrix: SparseMatrix, items: Tensor) -> SparseMatrix:
+    """The pairs of some items alone, of the same shape; ``items`` is a mask [I] on the CPU."""
+    keep = items[matrix.col]
+    row, col = matrix.row[keep], matrix.col[keep]
+    return SparseMatrix.from_edges(row, col, matrix.value[keep], matrix.shape)
+
+
 def entries(matrix: SparseMatrix, rows: Tensor) -> tuple[Tensor, Tensor]:
     """The stored entries of some rows.
 

@@ -30,6 +30,8 @@ class MetricResult(NamedTuple):
     """Splits whose positives were taken out of the ranking: ``('train',)`` by default."""
     positives: Tensor
     ranks: Tensor
+    num_candidates: int
+    """Items that were ranked, the user's masked ones counted; I unless they were restricted."""
 
     @property
     def num_positives(self) -> Tensor:
@@ -39,7 +41,12 @@ class MetricResult(NamedTuple):
 
 
 def from_ranks(
-    positives: Tensor, ranks: Tensor, names: Sequence[str], split: str, masked: tuple[str, ...]
+    positives: Tensor,
+    ranks: Tensor,
+    names: Sequence[str],
+    split: str,
+    masked: tuple[str, ...],
+    num_candidates: int,
 ) -> MetricResult:
     """Metrics from the rank of every positive.
 
@@ -49,6 +56,7 @@ def from_ranks(
         names: Metrics such as ``'recall@20'``.
         split: The evaluated split, kept in the result.
         masked: The masked splits, kept in the result.
+        num_candidates: The number of ranked items, kept in the result.
     """
     users, row, count = torch.unique(positives[0], return_inverse=True, return_counts=True)
     largest = max(int(name.partition("@")[2]) for name in names)
@@ -57,4 +65,4 @@ def from_ranks(
     hits[row[found], ranks[found] - 1] = True
     per_user = metrics.compute(hits, count, names)
     mean = {name: float(value.mean()) for name, value in per_user.items()}
-    return MetricResult(mean, per_user, users, split, masked, positives, ranks)
+    return MetricResult(mean, per_user, users, split, masked, positives, ranks, num_candidates)

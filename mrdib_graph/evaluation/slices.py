@@ -45,6 +45,19 @@ def item_slices(data: HeteroData, head_share: float = 0.2) -> dict[str, Tensor]:
     return {"head": head, "tail": ~head & ~cold, "cold": cold}
 
 
+def cold_items(data: HeteroData, split: graph.Split = "test") -> Tensor:
+    """The items that a split shows for the first time: a row in it, none in training, mask [I].
+
+    Raises:
+        ConfigError: The split is neither ``'val'`` nor ``'test'``.
+    """
+    if split not in ("val", "test"):
+        raise ConfigError(f"split: got {split!r}, expected val or test")
+    held = graph.interactions(data, split)[1].cpu()
+    shown = torch.bincount(held, minlength=graph.num_items(data)) > 0
+    return shown & (_degree(data, 1) == 0)
+
+
 def user_slices(data: HeteroData, bounds: tuple[int, ...] = (5, 10, 20)) -> dict[str, Tensor]:
     """Users by the number of training interactions, ``'history 5-9'`` and so on.
 
@@ -97,7 +110,14 @@ def slice_metrics(
     if not bool(keep.any()):
         raise DataError(f"slice: it holds no positive of the {result.split} split")
     positives, ranks = result.positives[:, keep], result.ranks[keep]
-    return from_ranks(positives, ranks, list(result.mean), result.split, result.masked)
+    return from_ranks(
+        positives,
+        ranks,
+        list(result.mean),
+        result.split,
+        result.masked,
+        result.num_candidates,
+    )
 
 
 def by_slice(result: MetricResult, data: HeteroData) -> dict[str, MetricResult]:

@@ -17,6 +17,7 @@ from mrdib_graph.experiment.objectives import (
     backbone_class,
     mrdib_options,
     part_class,
+    without_late,
 )
 from mrdib_graph.mrdib import MRdIB
 from mrdib_graph.tuning import SearchSpace
@@ -28,12 +29,15 @@ _OPTIONS = "backbone_options"
 def arm_space(space: SearchSpace, backbone: str, objective: str) -> Dimensions:
     """What is searched of an arm; an ablation searches what the arm mrdib does, less its own.
 
-    So an ablation takes nothing from how the arm mrdib was tuned.
+    So an ablation takes nothing from how the arm mrdib was tuned.  An arm on late fusion searches
+    what the arm without does, and what the file gives it beside.
     """
-    if objective not in ABLATED:
-        return space.of(backbone, objective)
-    found = space.of(backbone, "mrdib") | space.of(backbone, objective)
-    return {key: dim for key, dim in found.items() if key not in ABLATED[objective]}
+    base = without_late(objective)
+    if base not in ABLATED:
+        return space.of(backbone, *dict.fromkeys((base, objective)))
+    of_mrdib = ("mrdib", objective.replace(base, "mrdib"))
+    found = space.of(backbone, *dict.fromkeys((*of_mrdib, base, objective)))
+    return {key: dim for key, dim in found.items() if key not in ABLATED[base]}
 
 
 def with_values(config: RunConfig, spec: ArmSpec, values: dict[str, Any]) -> RunConfig:

@@ -20,6 +20,7 @@ from mrdib_graph.experiment.objectives import (
     part_class,
 )
 from mrdib_graph.experiment.options import check_options, fits
+from mrdib_graph.loader import check_sampler
 from mrdib_graph.training import TrainerConfig
 from mrdib_graph.training.trainer import resolve_device
 
@@ -37,6 +38,7 @@ def check_settings(config: RunConfig, names: Sequence[str]) -> None:
 
     Raises:
         ConfigError: Something is unknown, with the nearest name, or cannot be.
+        MissingExtraError: A setting needs a package that is absent.
     """
     for objective in config.objective:
         check_objective(objective)
@@ -57,6 +59,8 @@ def check_settings(config: RunConfig, names: Sequence[str]) -> None:
             raise ConfigError(f"{what}: trainer.seed is set by --seeds; leave it out")
         resolve_device(settings.trainer.device)
         _check_monitor(settings.trainer.monitor)
+        if settings.trainer.loader == "neighbor":
+            check_sampler()
         for objective, own in settings.objectives.items():
             arm = f"{what}, objective {objective}"
             extra = own.get("backbone_options", {})

@@ -23,6 +23,7 @@ OBJECTIVE = "closed-form"
 _GRIDS: dict[str, list[dict[str, Any]]] = {
     "popularity": [{}],
     "itemknn": [{"k": k, "shrink": s} for k in (20, 100, 400) for s in (0.0, 10.0)],
+    "contentcosine": [{}],
     "ease": [{"l2_weight": w} for w in (3.0, 10.0, 30.0, 100.0, 300.0, 1000.0)],
 }
 
@@ -37,16 +38,15 @@ def check_baseline(name: str) -> None:
     resolver.resolve_class(name, baselines, Baseline, "baselines")
 
 
-def run_baseline(
+def fit_baseline(
     name: str, data: HeteroData, evaluator: Evaluator, monitor: str
-) -> ArmResult | None:
-    """Fit over the grid, choose on validation, evaluate test once.
+) -> tuple[Baseline, MetricResult] | None:
+    """Fit over the grid and choose on validation; the baseline and its validation result.
 
     Returns None, with a warning, where the baseline refuses the size of the data.
     """
     cls: type[Baseline] = resolver.resolve_class(name, baselines, Baseline, "baselines")
     best: tuple[float, Baseline, MetricResult] | None = None
-    started = time.perf_counter()
     for options in _GRIDS.get(resolver.key(name), [{}]):
         try:
             fitted = cls(**options).fit(data)
@@ -57,7 +57,18 @@ def run_baseline(
         if best is None or val.mean[monitor] > best[0]:
             best = (val.mean[monitor], fitted, val)
     assert best is not None
-    _, fitted, val = best
+    return best[1:]
+
+
+def run_baseline(
+    name: str, data: HeteroData, evaluator: Evaluator, monitor: str
+) -> ArmResult | None:
+    """Fit over the grid, choose on validation, evaluate test once; None as :func:`fit_baseline`."""
+    started = time.perf_counter()
+    found = fit_baseline(name, data, evaluator, monitor)
+    if found is None:
+        return None
+    fitted, val = found
     test = evaluator.evaluate_scores(fitted.score, "test")
     result = SeedResult(
         seed=0,

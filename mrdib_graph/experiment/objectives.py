@@ -7,8 +7,9 @@ from typing import Any
 
 from torch_geometric.data import HeteroData
 
-from mrdib_graph import backbones, controls, resolver
+from mrdib_graph import backbones, controls, graph, resolver
 from mrdib_graph.backbones import Backbone
+from mrdib_graph.backbones.late_fusion import LateFusion
 from mrdib_graph.config import Settings
 from mrdib_graph.controls import Control
 from mrdib_graph.errors import ConfigError
@@ -48,27 +49,52 @@ CONTROLS = tuple(_CONTROLS)
 ABLATED = {name: tuple(without) for name, without in _ABLATIONS.items()}
 """Ablation to the options of the arm mrdib that it sets to 0."""
 
+LATE = "-late"
+"""Added to the name of an arm: the same on a :class:`~mrdib_graph.LateFusion`."""
+
 ARM_KEYS = ("reg_fused", "learning_rate", "placement", "backbone_options")
 """Settings of an arm that are no options of MRdIB or of the control."""
 
 
 def check_objective(name: str) -> None:
     """Raise a ``ConfigError`` with the nearest name for an unknown arm."""
-    if name not in OBJECTIVES:
+    if without_late(name) not in OBJECTIVES:
         near = resolver.suggest(name.lower(), list(OBJECTIVES)) or "."
-        raise ConfigError(f"objective: '{name}' is unknown{near} Choices: {', '.join(OBJECTIVES)}")
+        raise ConfigError(
+            f"objective: '{name}' is unknown{near} Choices: {', '.join(OBJECTIVES)}; each also "
+            f"with {LATE}"
+        )
+
+
+def without_late(name: str) -> str:
+    """The arm without :data:`LATE`."""
+    return name.removesuffix(LATE)
+
+
+def own_settings(settings: Settings, objective: str) -> dict[str, Any]:
+    """An arm's own settings; one on late fusion starts from those of the arm without."""
+    names = dict.fromkeys((without_late(objective), objective))
+    return {k: v for name in names for k, v in settings.objectives.get(name, {}).items()}
+
+
+def is_control(name: str) -> bool:
+    """Whether an arm has no information term: a control, or late fusion with or without one."""
+    return without_late(name) in CONTROLS or name == f"bare{LATE}"
 
 
 def needs_modalities(name: str) -> bool:
     """Whether an arm has a meaning only on a backbone with modalities."""
-    return name != "bare"
+    return without_late(name) != "bare"
 
 
-def why_not(objective: str, model: Backbone) -> str:
+def why_not(objective: str, model: Backbone, data: HeteroData) -> str:
     """Why a backbone cannot have an arm; empty where it can."""
-    if needs_modalities(objective) and not model.modalities:
+    late = objective.endswith(LATE)
+    if late and not graph.modalities(data):
+        return "finds no modality in the graph"
+    if needs_modalities(objective) and not late and not model.modalities:
         return "has no modality embeddings"
-    control = _CONTROLS.get(objective)
+    control = _CONTROLS.get(without_late(objective))
     if control is not None and control.needs_ids and not model.has_ids:
         return "has no ID rows"
     return ""
@@ -85,9 +111,10 @@ def arm_value(settings: Settings, objective: str, key: str, default: Any) -> Any
 
     An ablation that has none of its own takes that of the arm mrdib.
     """
-    if objective in _ABLATIONS:
-        default = settings.objectives.get("mrdib", {}).get(key, default)
-    return settings.objectives.get(objective, {}).get(key, default)
+    base = without_late(objective)
+    if base in _ABLATIONS:
+        default = own_settings(settings, objective.replace(base, "mrdib")).get(key, default)
+    return own_settings(settings, objective).get(key, default)
 
 
 def build_backbone(
@@ -96,7 +123,8 @@ def build_backbone(
     """A fresh backbone of the settings' options and the arm's own, sized for a graph."""
     own = arm_value(settings, objective, "backbone_options", {})
     options = {"embedding_dim": settings.embedding_dim, **settings.options, **own}
-    return backbone_class(backbone).from_data(data, **options)
+    model = backbone_class(backbone).from_data(data, **options)
+    return LateFusion.from_data(data, inner=model) if objective.endswith(LATE) else model
 
 
 def build_recommender(
@@ -120,7 +148,7 @@ def build_recommender(
     model = build_backbone(backbone, data, settings, objective)
     placement: Placement | None = arm_value(settings, objective, "placement", settings.placement)
     reg_fused = float(arm_value(settings, objective, "reg_fused", settings.reg_fused))
-    if reason := why_not(objective, model):
+    if reason := why_not(objective, model, data):
         raise ConfigError(
             f"objective {objective}: {type(model).__name__} {reason}, so there is nothing for it "
             "to act on; leave this arm out, or run this backbone bare"
@@ -133,7 +161,8 @@ def build_recommender(
 
 def part_class(objective: str) -> type[MRdIB] | type[Control] | None:
     """What an arm puts between a backbone's two functions; None for ``bare``."""
-    return None if objective == "bare" else _CONTROLS.get(objective, MRdIB)
+    base = without_late(objective)
+    return None if base == "bare" else _CONTROLS.get(base, MRdIB)
 
 
 def build_part(settings: Settings, objective: str, modalities: list[str]) -> MRdIB | Control | None:
@@ -146,7 +175,7 @@ def build_part(settings: Settings, objective: str, modalities: list[str]) -> MRd
     cls = part_class(objective)
     if cls is None:
         return None
-    if objective not in _CONTROLS:
+    if without_late(objective) not in _CONTROLS:
         built: MRdIB | Control = resolver.build(
             cls,
             mrdib_options(settings, objective),
@@ -156,7 +185,7 @@ def build_part(settings: Settings, objective: str, modalities: list[str]) -> MRd
         )
         return built
     options = arm_options(settings, objective)
-    if objective == "split-l2" and "weight" not in options:
+    if without_late(objective) == "split-l2" and "weight" not in options:
         reg_fused = float(arm_value(settings, objective, "reg_fused", settings.reg_fused))
         options["weight"] = 0.6 * reg_fused  # the ID part regularised 1.6 times as hard
     built = resolver.build(cls, options, what, modalities=modalities)
@@ -165,7 +194,7 @@ def build_part(settings: Settings, objective: str, modalities: list[str]) -> MRd
 
 def arm_options(settings: Settings, objective: str) -> dict[str, Any]:
     """An arm's settings that are options of MRdIB or of the control."""
-    own = settings.objectives.get(objective, {})
+    own = own_settings(settings, objective)
     return {key: value for key, value in own.items() if key not in ARM_KEYS}
 
 
@@ -174,18 +203,19 @@ def mrdib_options(settings: Settings, objective: str) -> dict[str, Any]:
 
     An ablation starts from the arm mrdib as it is set.
     """
-    if objective == "paper":
-        return {**PAPER, **arm_options(settings, "paper")}
-    options = arm_options(settings, "mrdib")
-    if objective == "mrdib":
+    base = without_late(objective)
+    if base == "paper":
+        return {**PAPER, **arm_options(settings, objective)}
+    options = arm_options(settings, objective.replace(base, "mrdib"))
+    if base == "mrdib":
         return options
     alpha = options.get("alpha_kl", 0.0)
     has_kl = any(alpha.values()) if isinstance(alpha, Mapping) else bool(alpha)
-    if objective == "mib" and not has_kl:
+    if base == "mib" and not has_kl:
         options["alpha_kl"] = PAPER["alpha_kl"]  # a bottleneck without kl compresses nothing
-    if objective == "no-kl" and not has_kl:
+    if base == "no-kl" and not has_kl:
         raise ConfigError(
             "objective no-kl: the arm mrdib has alpha_kl 0 here, so there is no term to leave out; "
             "set --alpha-kl, or leave this arm out"
         )
-    return {**options, **_ABLATIONS[objective], **arm_options(settings, objective)}
+    return {**options, **_ABLATIONS[base], **arm_options(settings, objective)}

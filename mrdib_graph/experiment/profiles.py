@@ -43,7 +43,9 @@ def profile_arm(recommender: Recommender, data: HeteroData) -> InformationProfil
                 data,
                 config,
                 modalities=names,
-                fused_score=lambda keep: recommender.tables(data, keep),
+                fused_score=lambda keep: recommender.tables(
+                    data, recommender.backbone.content_names(keep)
+                ),
             )
     except DataError as error:
         logger.warning("information profile left out: %s", error)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tabulate import tabulate
@@ -146,7 +146,9 @@ def markdown(
         parts += ["## Information profile", f"```text\n{profile_text}\n```"]
     if figures:
         parts += ["## Figures", *[f"![{f}](figures/{f})" for f in figures]]
-    widths = ", ".join(f"{m} {d}" for m, d in counts["modalities"].items())
+    widths = ", ".join(
+        f"{m} {d}{_made_by(data['features'].get(m))}" for m, d in counts["modalities"].items()
+    )
     parts += [
         "## Data",
         f"{data['name']}: {counts['users']} users, {counts['items']} items, "
@@ -160,3 +162,8 @@ def markdown(
         + ".",
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _made_by(record: Mapping[str, Any] | None) -> str:
+    """The encoder of a modality's rows, where it is on record."""
+    return "" if record is None else f" (made by {record['encoder']}, {record['version']})"

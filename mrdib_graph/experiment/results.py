@@ -10,7 +10,7 @@ import numpy as np
 from torch import Tensor
 
 from mrdib_graph.evaluation import average_over_seeds, compare, holm, seed_test
-from mrdib_graph.experiment.objectives import CONTROLS
+from mrdib_graph.experiment.objectives import LATE, is_control
 from mrdib_graph.typing import Metrics
 
 SCHEMA_VERSION = 1
@@ -113,8 +113,9 @@ def compare_arms(arms: list[ArmResult], metrics: list[str]) -> list[ArmCompariso
         if a.objective != "bare" and (a.backbone, "bare") in by_key
     ]
     for a in arms:
-        if a.objective in CONTROLS and (a.backbone, "mrdib") in by_key:
-            pairs.append((a, by_key[a.backbone, "mrdib"]))
+        for name in ("mrdib", f"mrdib{LATE}"):
+            if is_control(a.objective) and (a.backbone, name) in by_key:
+                pairs.append((a, by_key[a.backbone, name]))
     return compare_pairs(pairs, metrics)
 
 

@@ -111,14 +111,41 @@ class Experiment:
             self.say(report.arm_line(arm))
         return self._finish(data, info, outputs, arms, profiles, codes, best)
 
+    def follow(self, resumed: Outputs | None = None) -> None:
+        """The part of every process but the first: train with it, and write nothing.
+
+        Args:
+            resumed: The folder of the run that is continued, if one is.
+
+        Raises:
+            Interrupted: Any process was stopped.
+        """
+        data = self.dataset[0]
+        evaluator = Evaluator(data)
+        for spec in self._specs(data):
+            for seed in self.config.seeds:
+                checkpoint = resumed.checkpoint(spec.label, seed) if resumed else None
+                train_arm(
+                    spec,
+                    seed,
+                    self.config,
+                    data,
+                    evaluator,
+                    Tracker(),
+                    checkpoint,
+                    resume=resumed is not None,
+                )
+
     def _specs(self, data: HeteroData) -> list[ArmSpec]:
         """The arms to run: those that the backbones can have."""
         specs = []
         for backbone in self.backbones:
             settings = self.config.settings[settings_name(backbone)]
             model = build_backbone(backbone, data, settings)
+            if settings.trainer.loader == "neighbor":
+                model.check_sampled()
             for objective in self.config.objective:
-                if reason := why_not(objective, model):
+                if reason := why_not(objective, model, data):
                     name = settings_name(backbone)
                     self.say(f"{name} {reason}: the arm {objective} is left out")
                     continue
@@ -201,6 +228,7 @@ class Experiment:
             "counts": graph.describe(data),
             "split_rule": self.dataset.split_rule,
             "feature_scaling": str(data.get("feature_scaling", "none")),
+            "features": self.dataset.feature_records,
         }
 
     def _bundle(

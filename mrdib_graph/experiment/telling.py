@@ -23,7 +23,8 @@ from mrdib_graph.tracking.tracker import Status
 
 def start_parent(tracker: Tracker, name: str, config: RunConfig, info: Mapping[str, Any]) -> None:
     """Open the command's run."""
-    tracker.start_run(name, params=configuration.plain(config), tags=_tags(info))
+    params = configuration.plain(config) | _features(info)
+    tracker.start_run(name, params=params, tags=_tags(info))
     tracker.log_dataset(info["name"], info["digest"], info["source"], info["counts"])
 
 
@@ -40,6 +41,7 @@ def child(
             "objective": spec.objective,
             "seed": seed,
             **dataclasses.asdict(config.settings[name]),
+            **_features(info),
         },
         tags=_tags(info) | {"backbone": name, "arm": spec.objective, "seed": str(seed)},
     )
@@ -153,6 +155,11 @@ def _examples(bundle: Bundle) -> Any:
             for r in recommended
         ]
     )
+
+
+def _features(info: Mapping[str, Any]) -> dict[str, Any]:
+    """Parameters that say where the feature rows came from: ``features.text.encoder``, ..."""
+    return {"features": info["features"]} if info["features"] else {}
 
 
 def _tags(info: Mapping[str, Any]) -> dict[str, str]:

@@ -48,7 +48,7 @@ def write_features(
         ConfigError: The name is not one of a modality, or the fill is unknown.
         DataError: A file is already there, or the folder cannot be written.
     """
-    array_path, json_path = _files(folder, modality)
+    array_path, json_path = feature_files(folder, modality)
     for path in (array_path, json_path):
         if path.exists() and not overwrite:
             raise DataError(f"{path}: is already there; pass overwrite=True to replace it")
@@ -84,7 +84,7 @@ def read_provenance(folder: str | Path, modality: str, *, check: bool = True) ->
         ConfigError: The name is not one of a modality.
         DataError: The record is absent or damaged, or belongs to other rows.
     """
-    array_path, json_path = _files(folder, modality)
+    array_path, json_path = feature_files(folder, modality)
     try:
         text = json_path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -109,7 +109,7 @@ def load_features(folder: str | Path, modality: str) -> Features:
         ConfigError: The name is not one of a modality.
         DataError: As for :func:`read_provenance`, or rows and record differ in shape.
     """
-    array_path, json_path = _files(folder, modality)
+    array_path, json_path = feature_files(folder, modality)
     record = read_provenance(folder, modality)
     try:
         table = torch.from_numpy(np.load(array_path, allow_pickle=False))
@@ -128,7 +128,12 @@ def load_features(folder: str | Path, modality: str) -> Features:
     return Features(x, mask, dataclasses.replace(record, fill=None, file_digest=None))
 
 
-def _files(folder: str | Path, modality: str) -> tuple[Path, Path]:
+def feature_files(folder: str | Path, modality: str) -> tuple[Path, Path]:
+    """Where the rows of a modality and their record lie.
+
+    Raises:
+        ConfigError: The name is not one of a modality.
+    """
     valid = isinstance(modality, str) and _NAME.fullmatch(modality)
     if not valid or modality in (graph.USER, graph.ITEM):
         raise ConfigError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence, Set
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -69,18 +70,56 @@ def encode_text(
     """
     check_batches(batch_size, device)
     given = _texts(texts)
+    found = _encoder(encoder, dim, seed, pooling, batch_size, device, download, quiet)
+    return encode(given, found, text_digest(given), dtype, cache, "texts")
+
+
+def encoder_record(
+    encoder: str | Path = "tfidf-svd",
+    *,
+    dim: int | None = None,
+    seed: int = 0,
+    pooling: str | None = None,
+    device: str = "cpu",
+    download: bool = False,
+) -> dict[str, Any]:
+    """What the rows of :func:`encode_text` follow from beside the texts, JSON-ready.
+
+    Equal records and equal texts give equal rows.  Arguments and errors are those of
+    :func:`encode_text`; no weights are loaded, but their digest is computed.
+    """
+    check_batches(1, device)
+    found = _encoder(encoder, dim, seed, pooling, 1, device, download, True)
+    return {
+        "encoder": found.name,
+        "version": found.version,
+        "weights": found.weights_digest,
+        "options": dict(found.options),
+    }
+
+
+def _encoder(
+    encoder: str | Path,
+    dim: int | None,
+    seed: int,
+    pooling: str | None,
+    batch_size: int,
+    device: str,
+    download: bool,
+    quiet: bool,
+) -> Encoder:
+    """The encoder of that name, not loaded yet."""
     if encoder == "tfidf-svd":
         if pooling is not None:
             raise ConfigError(f"pooling: 'tfidf-svd' has none, got {pooling!r}; leave it out")
-        return encode(given, _tfidf(dim, seed), text_digest(given), dtype, cache, "texts")
+        return _tfidf(dim, seed)
     if dim is not None:
         raise ConfigError(
             f"dim: only 'tfidf-svd' has the option; {str(encoder)!r} has its own width"
         )
     from mrdib_graph.features.sentence_model import sentence_model
 
-    model = sentence_model(encoder, pooling, batch_size, device, download, quiet)
-    return encode(given, model, text_digest(given), dtype, cache, "texts")
+    return sentence_model(encoder, pooling, batch_size, device, download, quiet)
 
 
 def _tfidf(dim: int | None, seed: int) -> Encoder:

@@ -1,6 +1,16 @@
 """Training batches."""
 
 from mrdib_graph.loader.batch_nodes import BatchNodes, all_nodes, distinct_nodes
+from mrdib_graph.loader.message_graph import MessageGraph
+from mrdib_graph.loader.neighbor_loader import NeighborLoader, check_sampler
 from mrdib_graph.loader.triplet_loader import TripletLoader
 
-__all__ = ["BatchNodes", "TripletLoader", "all_nodes", "distinct_nodes"]
+__all__ = [
+    "BatchNodes",
+    "MessageGraph",
+    "NeighborLoader",
+    "TripletLoader",
+    "all_nodes",
+    "check_sampler",
+    "distinct_nodes",
+]

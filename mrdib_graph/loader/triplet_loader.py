@@ -78,6 +78,11 @@ class TripletLoader:
             rows = slice(start, start + self.batch_size)
             yield Triplets(user[rows], item[rows], negative[rows])
 
+    def steps(self, data: HeteroData, skip: int = 0) -> Iterator[tuple[HeteroData, Triplets]]:
+        """Graph and batch of each step of one epoch, without the first ``skip``."""
+        for batch in self.epoch(skip):
+            yield data, batch
+
     def sample(self, user: Tensor) -> Tensor:
         """Items outside each user's training history: [B] -> [B, n]."""
         wanted = user.repeat_interleave(self.num_negatives)

@@ -12,8 +12,9 @@ from torch.nn import Module, ModuleDict
 from mrdib_graph import estimators, resolver
 from mrdib_graph.errors import ConfigError
 from mrdib_graph.estimators import MIEstimator
+from mrdib_graph.mrdib.compression import Codes, divergences, mean_over_nodes, per_interaction
 from mrdib_graph.mrdib.decoders import RankingDecoder
-from mrdib_graph.mrdib.gaussian_bottleneck import GaussianBottleneck, kl_to_standard_normal
+from mrdib_graph.mrdib.gaussian_bottleneck import GaussianBottleneck
 from mrdib_graph.mrdib.redundancy import (
     RedundancyForm,
     build_estimators,
@@ -21,9 +22,7 @@ from mrdib_graph.mrdib.redundancy import (
     redundancy_terms,
 )
 from mrdib_graph.mrdib.weighting import WeightingName, build_weighting
-from mrdib_graph.typing import GaussianCode, Rows, Terms
-
-Codes = dict[str, GaussianCode]
+from mrdib_graph.typing import Rows, Terms
 
 
 class MRdIB(Module):
@@ -47,7 +46,9 @@ class MRdIB(Module):
         estimator: Mutual-information estimator: a name, or a class of
             :mod:`mrdib_graph.estimators`; one instance per comparison.
         alpha_kl: :math:`\alpha_1`; or a weight for each modality, 0 for those left out, and a term
-            ``kl/<modality>`` for each in place of ``kl``.
+            ``kl/<modality>`` for each in place of ``kl``; or ``'bound'``, which makes ``ranking``
+            and ``kl`` together the evidence bound: a code is paid for once a node, a ranking loss
+            once an interaction, so ``kl`` is in nats per interaction and weighs 1.
         alpha_redundancy: :math:`\alpha_2`.
         alpha_unique: :math:`\alpha_3`.
         kl_warmup_epochs: Epochs over which the weight of kl rises linearly from 0.
@@ -80,7 +81,7 @@ class MRdIB(Module):
         modalities: Sequence[str],
         embedding_dim: int = 64,
         estimator: str | type[MIEstimator] = "gaussian",
-        alpha_kl: float | Mapping[str, float] = 0.0,
+        alpha_kl: float | Mapping[str, float] | Literal["bound"] = 0.0,
         alpha_redundancy: float = 3e-4,
         alpha_unique: float = 0.1,
         kl_warmup_epochs: int = 10,
@@ -115,7 +116,9 @@ class MRdIB(Module):
         self.kl_warmup_epochs = kl_warmup_epochs
         self.free_bits = _per_modality("free_bits", free_bits, modalities)
         self.epoch = 0
-        of_kl = _per_modality("alpha_kl", alpha_kl, modalities)
+        self.counts: Mapping[str, int] | None = None
+        self.bound = alpha_kl == "bound"
+        of_kl = _per_modality("alpha_kl", 1.0 if alpha_kl == "bound" else alpha_kl, modalities)
         self.compressed = [m for m in self.modalities if of_kl[m] > 0]
         self.bottlenecks = ModuleDict(
             {
@@ -141,7 +144,7 @@ class MRdIB(Module):
         self._kl_terms = (
             {f"kl/{m}": of_kl[m] for m in self.compressed}
             if isinstance(alpha_kl, Mapping)
-            else {"kl": alpha_kl}
+            else {"kl": of_kl[self.modalities[0]]}
         )
         self.weighting = build_weighting(weighting, {**self._kl_terms, **alphas})
 
@@ -162,9 +165,16 @@ class MRdIB(Module):
         weights = self.loss_weights
         return {name: weights[name] for name, alpha in self.weighting.alphas.items() if alpha > 0}
 
-    def prepare_epoch(self, epoch: int) -> None:
-        """Set the epoch, counted from 0, that the warm-up depends on."""
+    def prepare_epoch(self, epoch: int, counts: Mapping[str, int] | None = None) -> None:
+        """Set the epoch, counted from 0, that the warm-up depends on, and the size of the data.
+
+        Args:
+            epoch: The epoch.
+            counts: Node type to its number of nodes, and ``'interactions'`` to theirs, for
+                ``alpha_kl='bound'``.
+        """
         self.epoch = epoch
+        self.counts = counts
         self.weighting.prepare_epoch(epoch)
 
     def compress(self, rows: Rows, generator: torch.Generator | None = None) -> Codes:
@@ -189,6 +199,7 @@ class MRdIB(Module):
         masks: Mapping[str, Tensor] | None = None,
         redundancy_on: Sequence[str] = ("item",),
         generator: torch.Generator | None = None,
+        alone: Sequence[str] | None = None,
         synergy_loss: Callable[[float], Tensor] | None = None,
     ) -> Terms:
         """The terms on a batch of codes, unweighted.
@@ -200,6 +211,7 @@ class MRdIB(Module):
                 enters no term.
             redundancy_on: Node types whose codes the redundancy is taken on.
             generator: Source of the random draws.
+            alone: Codes that the unique term asks to predict alone; the modalities for None.
             synergy_loss: Margin to the loss of the fused codes against the best single one.
 
         Raises:
@@ -220,7 +232,7 @@ class MRdIB(Module):
                 generator,
             )
         if self.alpha_unique > 0 and unique_loss is not None:
-            terms["unique"] = torch.stack([unique_loss(m) for m in self.modalities]).sum()
+            terms["unique"] = torch.stack([unique_loss(m) for m in alone or self.modalities]).sum()
         if self.alpha_synergy > 0 and synergy_loss is not None:
             terms["synergy"] = synergy_loss(self.synergy_margin)
         return terms | self.weighting.observe(terms) if self.training else terms
@@ -229,20 +241,23 @@ class MRdIB(Module):
         """Each modality's mean over nodes above its free nats, and their sum under one weight."""
         values = []
         for m in self.compressed:
-            rows = []
-            for node_type, of_type in codes.items():
-                if m in of_type:
-                    kl = kl_to_standard_normal(of_type[m])
-                    mask = masks.get(m) if node_type == "item" else None
-                    rows.append(kl if mask is None else kl[mask])
-            every = torch.cat(rows)
-            value = every.sum() / max(1, every.numel())
-            if self.free_bits[m] and every.numel():
+            rows = divergences(codes, m, masks)
+            value = per_interaction(rows, self._counts) if self.bound else mean_over_nodes(rows)
+            if self.free_bits[m] and any(kl.numel() for kl in rows.values()):
                 value = value.clamp_min(self.free_bits[m])
             values.append(value)
         if "kl" in self._kl_terms:
             return {"kl": torch.stack(values).sum()}
         return dict(zip(self._kl_terms, values, strict=True))
+
+    @property
+    def _counts(self) -> Mapping[str, int]:
+        if self.counts is None:
+            raise ConfigError(
+                "alpha_kl: 'bound' needs the size of the data; call "
+                "prepare_epoch(epoch, counts) before the first batch"
+            )
+        return self.counts
 
 
 def _check(name: str, weight: Any) -> Any:

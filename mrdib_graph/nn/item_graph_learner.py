@@ -10,7 +10,8 @@ from torch import Tensor
 from torch.nn import Module
 
 from mrdib_graph.errors import ConfigError
-from mrdib_graph.nn.knn import edge_cosine, inverse_sqrt, knn
+from mrdib_graph.nn.knn import edge_cosine, inverse_sqrt
+from mrdib_graph.nn.neighbor_search import Search, check_search, neighbor_search
 
 
 class ItemGraphLearner(Module):
@@ -25,25 +26,44 @@ class ItemGraphLearner(Module):
         L'_m = D_r^{-1/2} L_m D_r^{-1/2}
 
     so that :math:`\sum_m w_m L'_m` is the normalised joint graph.  The neighbours are found by a
-    blocked search without gradient; only the I k kept cosines carry one, which equals the dense
-    form in values and gradients and never forms an [I, I] tensor.
+    blocked search without gradient, beyond 100,000 items approximate
+    (:func:`mrdib_graph.nn.neighbor_search`); only the I k kept cosines carry one, which equals the
+    dense form in values and gradients and never forms an [I, I] tensor.
 
     Args:
         k: Neighbours kept per item, itself included.
         norm: ``'joint'`` normalises by the row sums of the weighted sum of graphs, as the authors'
             release does; ``'per_modality'`` each graph by its own, as the paper writes.
+        search: ``'auto'``, ``'exact'`` or ``'faiss'``.
+
+    Raises:
+        ConfigError: The norm or the search is unknown.
+        MissingExtraError: FAISS is asked for and not installed.
     """
 
-    def __init__(self, k: int = 10, norm: Literal["joint", "per_modality"] = "joint") -> None:
+    def __init__(
+        self,
+        k: int = 10,
+        norm: Literal["joint", "per_modality"] = "joint",
+        search: Search = "auto",
+    ) -> None:
         super().__init__()
+        check_search(search)
         if norm not in ("joint", "per_modality"):
             raise ConfigError(f"learned_norm: got {norm!r}, expected joint or per_modality")
         self.k = k
         self.norm = norm
+        self.how = search
 
     def search(self, x: Sequence[Tensor], masks: Sequence[Tensor]) -> Tensor:
         """Neighbours of each modality: M times [I, d] -> [M, I, k]; no gradient."""
-        return torch.stack([knn(x_m, self.k, m)[0] for x_m, m in zip(x, masks, strict=True)])
+        name = "learned item graph"
+        return torch.stack(
+            [
+                neighbor_search(x_m, self.k, m, self.how, name).index
+                for x_m, m in zip(x, masks, strict=True)
+            ]
+        )
 
     def forward(
         self, x: Sequence[Tensor], index: Tensor, weight: Tensor, masks: Sequence[Tensor]

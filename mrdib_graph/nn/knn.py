@@ -12,6 +12,8 @@ from mrdib_graph.sparse import SparseMatrix
 _GRID = float(2**20)  # cosines closer than 1e-6 are ties: blocked products differ in the last bits
 _BLOCK_VALUES = 2**21  # entries of one block of cosines: 8 MB, which stay in a CPU's cache
 _BLOCK_VALUES_ACCELERATOR = 2**25
+_WHOLE_VALUES = 2**27  # of a table that is copied to normalise it: 512 MB
+_QUERY_VALUES = 2**24  # searched at a time in a larger one, which is read once for each so many
 
 
 @torch.no_grad()
@@ -20,7 +22,7 @@ def knn(x: Tensor, k: int, mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
 
     Ties are broken by (self first, then lowest index), cosines within 1e-6 being ties, so items
     that share a feature row get the same neighbours on every machine.  The memory is that of one
-    block of rows; no [I, I] tensor is formed.
+    block of rows, and of a copy of x up to 512 MB; no [I, I] tensor is formed.
 
     Args:
         x: Rows [I, d]; a zero row has cosine 0 to every other.
@@ -36,8 +38,11 @@ def knn(x: Tensor, k: int, mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
         ConfigError: k is not in 1..I.
     """
     num_rows = x.size(0)
-    if not 1 <= k <= num_rows:
-        raise ConfigError(f"k: got {k} neighbours for {num_rows} items, expected 1 to {num_rows}")
+    check_k(k, num_rows)
+    if x.is_cpu and x.numel() > _WHOLE_VALUES:
+        chunks = torch.split(torch.arange(num_rows), max(1, _QUERY_VALUES // x.size(1)))
+        indices, values = zip(*(knn_of_rows(x, rows, k, mask) for rows in chunks), strict=True)
+        return torch.cat(indices), torch.cat(values)
     x = F.normalize(x.float(), dim=-1, eps=1e-12)
     block = max(1, (_BLOCK_VALUES if x.is_cpu else _BLOCK_VALUES_ACCELERATOR) // num_rows)
     index = torch.empty(num_rows, k, dtype=torch.int64, device=x.device)
@@ -56,6 +61,50 @@ def knn(x: Tensor, k: int, mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
     if mask is not None:
         value[~mask] = 0.0
     return index, value
+
+
+@torch.no_grad()
+def knn_of_rows(
+    x: Tensor, rows: Tensor, k: int, mask: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """What :func:`knn` gives for some rows, read in blocks of x: for tables larger than memory.
+
+    Shapes:
+        ``x`` [I, d], ``rows`` [n], ``mask`` [I] -> index [n, k] and cosine [n, k].
+
+    Raises:
+        ConfigError: k is not in 1..I.
+    """
+    check_k(k, x.size(0))
+    query = F.normalize(x[rows].float(), dim=-1, eps=1e-12)
+    best = [query.new_empty(rows.numel(), 0), query.new_empty(rows.numel(), 0)]
+    index = rows.new_empty(rows.numel(), 0)
+    # from 32 MiB on: the C library gives that much back, and what is kept cannot split the space
+    block = -(-4 * _BLOCK_VALUES // max(rows.numel(), x.size(1)))
+    for start in range(0, x.size(0), block):
+        cols = torch.arange(start, min(start + block, x.size(0)), device=x.device)
+        cosine = query @ F.normalize(x[cols].float(), dim=-1, eps=1e-12).T
+        rank = (cosine * _GRID).round_()
+        if mask is not None:
+            cosine[:, ~mask[cols]], rank[:, ~mask[cols]] = 0.0, -4 * _GRID
+        rank[rows.unsqueeze(1) == cols] = 4 * _GRID
+        # what was found so far comes first, so that among ties the lowest number stays first
+        joined = torch.cat([best[0], rank], 1)
+        place = _top(joined, min(k, joined.size(1)))
+        best = [joined.gather(1, place), torch.cat([best[1], cosine], 1).gather(1, place)]
+        index = torch.cat([index, cols.expand(rows.numel(), -1)], 1).gather(1, place)
+    value = best[1] if mask is None else best[1] * mask[rows].unsqueeze(1)
+    return index, value
+
+
+def check_k(k: int, num_rows: int) -> None:
+    """Refuse a number of neighbours that there are not.
+
+    Raises:
+        ConfigError: k is not in 1..I.
+    """
+    if not 1 <= k <= num_rows:
+        raise ConfigError(f"k: got {k} neighbours for {num_rows} items, expected 1 to {num_rows}")
 
 
 def _top(rank: Tensor, k: int) -> Tensor:

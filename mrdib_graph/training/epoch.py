@@ -7,6 +7,7 @@ import time
 import torch
 from torch_geometric.data import HeteroData
 
+from mrdib_graph import distributed
 from mrdib_graph.errors import TrainingError
 from mrdib_graph.loader import TripletLoader
 from mrdib_graph.recommender import Recommender
@@ -42,16 +43,18 @@ class EpochRunner:
             group["lr"] = learning_rate
         self.recommender.train()
         state.begin_epoch(self.data)
-        for batch in self.loader.epoch(skip=state.step):
-            terms = self.recommender.loss(self.data, batch, state.noise)
+        for data, batch in self.loader.steps(self.data, skip=state.step):
+            terms = self.recommender.loss(data, batch, state.noise)
             total = self.recommender.total(terms)
             self._check_finite(total, terms)
             state.optimizer.zero_grad(set_to_none=config.zero_grad == "none")
-            total.backward()  # type: ignore[no-untyped-call]
+            torch.autograd.backward(total / distributed.size())
+            distributed.sum_gradients(self.recommender.parameters())
             state.optimizer.step()
             state.end_step({"loss": total, **terms})
-            if interrupt.requested:
+            if interrupt.poll():
                 break
+        distributed.check_same(state.sums["loss"], f"the loss of epoch {state.epoch}")
         state.seconds += time.perf_counter() - started
         metrics = {f"train/{name}": value / state.step for name, value in state.sums.items()}
         metrics |= {

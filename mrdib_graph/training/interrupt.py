@@ -7,11 +7,14 @@ import threading
 from types import FrameType, TracebackType
 from typing import Any, Self
 
+from mrdib_graph import distributed
+
 
 class Interrupt:
     """While open, the first SIGINT only sets :attr:`requested`; a second one interrupts at once.
 
-    Outside the main thread, where signal handlers cannot be set, it does nothing.
+    Outside the main thread, where signal handlers cannot be set, it does nothing.  Of several
+    processes, all stop at the same :meth:`poll` once one was asked to.
     """
 
     def __init__(self) -> None:
@@ -33,6 +36,11 @@ class Interrupt:
     ) -> None:
         if self._installed:
             signal.signal(signal.SIGINT, self._previous)
+
+    def poll(self) -> bool:
+        """Whether to stop; every process calls it at the same points."""
+        self.requested = distributed.any_process(self.requested)
+        return self.requested
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         del number, frame

@@ -11,14 +11,16 @@ from typing import Any, NamedTuple
 import torch
 from torch_geometric.data import HeteroData
 
+from mrdib_graph import distributed
 from mrdib_graph.errors import ConfigError
 from mrdib_graph.evaluation import Evaluator, EvaluatorConfig, MetricResult
-from mrdib_graph.loader import TripletLoader
+from mrdib_graph.loader import NeighborLoader, TripletLoader
 from mrdib_graph.recommender import Recommender
 from mrdib_graph.tracking import Tracker
 from mrdib_graph.training.epoch import EpochRunner
 from mrdib_graph.training.interrupt import Interrupt
 from mrdib_graph.training.progress import Progress
+from mrdib_graph.training.shared_evaluation import evaluate
 from mrdib_graph.training.state import TrainingState
 from mrdib_graph.training.trainer_config import TrainerConfig
 from mrdib_graph.typing import Metrics
@@ -83,10 +85,13 @@ class Trainer:
     ) -> FitResult:
         """Train; at the end the recommender holds the weights of the best epoch.
 
+        Of several processes (:mod:`mrdib_graph.distributed`) every one calls it with the same
+        arguments; the first one writes the checkpoint, logs and shows progress.
+
         Args:
             recommender: What is trained, in place.
             data: The graph, split.
-            loader: Batches; a :class:`TripletLoader` with the config's sizes where absent.
+            loader: Batches; that of the config, with its sizes, where absent.
             checkpoint: File that the state is kept in; none for None.
             resume: Continue from the file where it exists, to the same result bit for bit.
             label: Name shown with the progress.
@@ -106,22 +111,25 @@ class Trainer:
             raise ConfigError(
                 f"monitor: got {config.monitor!r}, expected one of {', '.join(evaluator.names)}"
             )
-        loader = loader or TripletLoader(data, config.batch_size, config.num_negatives)
+        loader = loader or self._loader(recommender, data)
         loader.generator.manual_seed(config.seed)
+        distributed.copy_first(recommender.state_dict().values())
         state = TrainingState(recommender, loader, config)
-        if resume and checkpoint is not None and checkpoint.is_file():
+        there = checkpoint is not None and checkpoint.is_file()
+        if resume and checkpoint is not None and distributed.any_process(there):
             state.load(checkpoint)
+        first = distributed.rank() == 0
         runner = EpochRunner(recommender, data, loader, state, config)
-        progress = Progress(config.epochs, label, self.quiet)
+        progress = Progress(config.epochs, label, self.quiet or not first)
         saved_at = time.monotonic()
         try:
             with Interrupt() as interrupt:
-                while not state.finished and not interrupt.requested:
+                while not state.finished and not interrupt.poll():
                     metrics = runner.run(interrupt)
                     if state.step:  # interrupted inside the epoch
                         break
                     if state.epoch % config.eval_every == 0 or state.epoch == config.epochs:
-                        result = evaluator(*recommender.tables(data), "val")
+                        result = evaluate(evaluator, recommender.tables(data), "val")
                         value = result.mean[config.monitor]
                         metrics |= {f"val/{name}": v for name, v in result.mean.items()}
                         metrics |= each_epoch(state.epoch - 1) if each_epoch else {}
@@ -134,19 +142,20 @@ class Trainer:
                             state.best_value,
                         )
                     state.history.append(metrics)
-                    self.tracker.log_metrics(metrics, step=state.epoch - 1)
+                    if first:
+                        self.tracker.log_metrics(metrics, step=state.epoch - 1)
                     due = time.monotonic() - saved_at >= config.checkpoint_seconds
-                    if checkpoint is not None and (due or state.finished):
+                    if first and checkpoint is not None and (due or state.finished):
                         state.save(checkpoint)
                         saved_at = time.monotonic()
-                if interrupt.requested:
-                    if checkpoint is not None:
+                if interrupt.poll():
+                    if first and checkpoint is not None:
                         state.save(checkpoint)
                     raise Interrupted
         finally:
             progress.close()
         state.load_best()
-        test = evaluator(*recommender.tables(data), "test")
+        test = evaluate(evaluator, recommender.tables(data), "test")
         seconds = sorted(h["train/seconds"] for h in state.history)
         return FitResult(
             best_epoch=state.best_epoch,
@@ -159,15 +168,28 @@ class Trainer:
             history=state.history,
         )
 
+    def _loader(self, recommender: Recommender, data: HeteroData) -> TripletLoader:
+        config, backbone = self.config, recommender.backbone
+        if config.loader == "full":
+            return TripletLoader(data, config.batch_size, config.num_negatives)
+        return NeighborLoader(
+            data,
+            lambda: backbone.sampling(data),
+            config.num_neighbors,
+            config.batch_size,
+            config.num_negatives,
+        )
+
 
 def resolve_device(name: str) -> torch.device:
-    """``'auto'`` is the GPU where there is one, else the CPU.
+    """``'auto'`` is the GPU where there is one, else the CPU; each process has a GPU of its own.
 
     Raises:
         ConfigError: No such device.
     """
     if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    name = distributed.local_device(name)
     try:
         device = torch.device(name)
         torch.zeros(1, device=device)

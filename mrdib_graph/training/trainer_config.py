@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from mrdib_graph.errors import ConfigError
 
@@ -26,6 +26,10 @@ class TrainerConfig:
         seed: Of negatives, noise and order.
         device: ``'auto'``, ``'cpu'``, ``'cuda'`` ...
         checkpoint_seconds: Least time between two checkpoints.
+        loader: ``'full'``: messages pass over the whole graph in each step; ``'neighbor'``: over a
+            subgraph sampled around the batch (:class:`~mrdib_graph.loader.NeighborLoader`).
+        num_neighbors: Of ``'neighbor'``: messages sampled to a node along each graph, for each hop
+            from the batch, -1 for all; the last number stands for every further hop.
 
     Raises:
         ConfigError: A value out of range.
@@ -44,6 +48,8 @@ class TrainerConfig:
     seed: int = 0
     device: str = "auto"
     checkpoint_seconds: float = 30.0
+    loader: str = "full"
+    num_neighbors: list[int] = field(default_factory=lambda: [10, 10])
 
     def __post_init__(self) -> None:
         for name, least in _LEAST.items():
@@ -56,6 +62,13 @@ class TrainerConfig:
                 raise ConfigError(f"{name}: got {value}, expected more than 0")
         if self.zero_grad not in ("none", "zeros"):
             raise ConfigError(f"zero_grad: got {self.zero_grad!r}, expected none or zeros")
+        if self.loader not in ("full", "neighbor"):
+            raise ConfigError(f"loader: got {self.loader!r}, expected full or neighbor")
+        if not self.num_neighbors or not all(n == -1 or n > 0 for n in self.num_neighbors):
+            raise ConfigError(
+                f"num_neighbors: got {self.num_neighbors}, expected one number or more, each above "
+                "0, or -1 for all neighbours"
+            )
 
 
 _LEAST = {

@@ -12,7 +12,8 @@ from torch_geometric.transforms import BaseTransform
 
 from mrdib_graph import graph
 from mrdib_graph.errors import ConfigError
-from mrdib_graph.nn.knn import inverse_sqrt, knn, neighbor_matrix
+from mrdib_graph.nn.knn import inverse_sqrt, neighbor_matrix
+from mrdib_graph.nn.neighbor_search import Search, check_search, neighbor_search, uses_faiss
 from mrdib_graph.transforms.graph_cache import cached
 
 Kind = Literal["cos_sym", "cos_sym_clamp", "bin_sym"]
@@ -35,18 +36,23 @@ class ItemKNNGraph(BaseTransform):  # type: ignore[misc]
     ================== ============= =========================================================
 
     The fourth kind, learned from projected features, is :class:`ItemGraphLearner`.  The search is
-    exact, in blocks, with a fixed tie order (:func:`mrdib_graph.nn.knn`); an item that lacks the
-    modality has no edge.  A row sum that is not positive gives weight 0.  Results are cached on
-    disk by a hash of the features and options.
+    exact, in blocks, with a fixed tie order (:func:`mrdib_graph.nn.knn`), or beyond 100,000 items
+    approximate (:func:`mrdib_graph.nn.neighbor_search`); its recall is logged and kept as
+    ``search_recall`` of the relation.  An item that lacks the modality has no edge.  A row sum
+    that is not positive gives weight 0.  Results are cached on disk by a hash of the features and
+    options.
 
     Args:
         k: Neighbours per item, itself included; cut to the number of items.  One number, or one for
             each modality by name.
         kind: One of the three.
         modalities: Which modalities; all by default.
+        search: ``'auto'``, ``'exact'`` or ``'faiss'``.  A graph of as many edges that is there
+            already is kept, however it was searched.
 
     Raises:
-        ConfigError: An unknown kind, k below 1, or none for a modality.
+        ConfigError: An unknown kind or search, k below 1, or none for a modality.
+        MissingExtraError: FAISS is asked for and not installed.
     """
 
     def __init__(
@@ -54,6 +60,7 @@ class ItemKNNGraph(BaseTransform):  # type: ignore[misc]
         k: int | Mapping[str, int] = 10,
         kind: Kind = "cos_sym",
         modalities: tuple[str, ...] | None = None,
+        search: Search = "auto",
     ) -> None:
         if kind not in KINDS:
             raise ConfigError(f"kind: got {kind!r}, expected one of {', '.join(KINDS)}")
@@ -62,6 +69,8 @@ class ItemKNNGraph(BaseTransform):  # type: ignore[misc]
         self.k = k if isinstance(k, int) else dict(k)
         self.kind = kind
         self.modalities = modalities
+        check_search(search)
+        self.search = search
 
     def forward(self, data: HeteroData) -> HeteroData:
         """Add the relation ``('item', 'similar_<m>', 'item')`` and its operator for each m."""
@@ -72,12 +81,13 @@ class ItemKNNGraph(BaseTransform):  # type: ignore[misc]
             if graph.has_operator(data, name) and graph.operator(data, name).nnz == edges:
                 continue
             x, mask = graph.item_features(data, modality)
-            index, value = self._neighbors(x, mask, k)
+            index, value, recall = self._neighbors(x, mask, k, modality)
             matrix = neighbor_matrix(index, value, x.size(0))
             graph.set_operator(data, name, matrix)
             relation = data[graph.similar(modality)]
             relation.edge_index = matrix.edge_index()
             relation.edge_weight = matrix.value
+            relation.search_recall = recall
         return data
 
     def k_of(self, modality: str) -> int:
@@ -94,14 +104,23 @@ class ItemKNNGraph(BaseTransform):  # type: ignore[misc]
             )
         return self.k[modality]
 
-    def _neighbors(self, x: Tensor, mask: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    def _neighbors(
+        self, x: Tensor, mask: Tensor, k: int, modality: str
+    ) -> tuple[Tensor, Tensor, float]:
         def build() -> dict[str, Tensor]:
-            index, value = knn(x, k, None if bool(mask.all()) else mask)
-            return {"index": index, "value": self.normalise(index, value, mask)}
+            some = None if bool(mask.all()) else mask
+            name = f"item kNN graph of '{modality}'"
+            index, value, recall = neighbor_search(x, k, some, self.search, name)
+            value = self.normalise(index, value, mask)
+            return {"index": index, "value": value, "recall": torch.tensor(recall)}
 
         options: dict[str, object] = {"graph": "item_knn", "k": k, "kind": self.kind}
+        if uses_faiss(x, self.search):
+            options["search"] = "faiss"
         made = cached({"x": x, "mask": mask}, options, build)
-        return made["index"].to(x.device), made["value"].to(x.device)
+        # files of an exact search that an earlier version wrote have no recall
+        recall = float(made.get("recall", torch.tensor(1.0)))
+        return made["index"].to(x.device), made["value"].to(x.device), recall
 
     def normalise(self, index: Tensor, value: Tensor, mask: Tensor) -> Tensor:
         """Edge weights [I, k] from neighbours and cosines [I, k]."""

@@ -47,7 +47,7 @@ class MaxItemGraph(BaseTransform):  # type: ignore[misc]
     def forward(self, data: HeteroData) -> HeteroData:
         """Add the kNN graphs and their maximum where they are not there yet."""
         data = self.knn(data)
-        name = self._name(data)
+        name = self.name(data)
         if not graph.has_operator(data, name):
             graph.set_operator(data, name, self._build(data))
         return data
@@ -58,13 +58,13 @@ class MaxItemGraph(BaseTransform):  # type: ignore[misc]
         Raises:
             DataError: It was not built yet.
         """
-        return graph.operator(data, self._name(data))
+        return graph.operator(data, self.name(data))
 
     def _modalities(self, data: HeteroData) -> list[str]:
         return list(self.knn.modalities or graph.modalities(data))
 
-    def _name(self, data: HeteroData) -> str:
-        """Every option is in the name: the pattern of a maximum does not give its k away."""
+    def name(self, data: HeteroData) -> str:
+        """Name of the operator, with every option: a pattern does not give its k away."""
         parts = [f"{m}_{self.knn.k_of(m)}" for m in self._modalities(data)]
         return "_".join(["item_max", *parts, self.knn.kind])
 

@@ -14,6 +14,7 @@ from mrdib_graph import graph
 from mrdib_graph.errors import ConfigError
 from mrdib_graph.resolver import suggest
 from mrdib_graph.transforms.drop_derived import drop_feature_derived
+from mrdib_graph.transforms.large_table import new_table
 from mrdib_graph.transforms.row_blocks import row_blocks
 
 logger = logging.getLogger(__name__)
@@ -48,7 +49,8 @@ class ScaleFeatures(BaseTransform):  # type: ignore[misc]
 
     Shapes:
         ``data[m].x`` [n_m, d_m] -> the same, float32.  Unscaled features are not touched, so
-        mapped files stay on disk.
+        mapped files stay on disk; scaled ones of 512 MiB or more go to a file of their own, see
+        :mod:`mrdib_graph.transforms.large_table`.
 
     What was done is recorded as the string ``data.feature_scaling``.
 
@@ -146,11 +148,11 @@ def near_constant(mean: Tensor, deviation: Tensor) -> Tensor:
 
 
 def scale_rows(x: Tensor) -> Tensor:
-    """Columns z-scored and rows of norm 1, as a new float32 tensor [n, d]."""
+    """Columns z-scored and rows of norm 1, as a new float32 tensor [n, d], block by block."""
     mean, deviation = column_statistics(x)
     constant = near_constant(mean, deviation)
     inverse = torch.where(constant, 0.0, 1 / deviation.masked_fill(constant, 1.0))
-    out = torch.empty(x.shape, dtype=torch.float32, device=x.device)
+    out = new_table(x.shape, x.device)
     for rows in row_blocks(x):
         block = x[rows].double()
         used = (block != 0).any(1, keepdim=True)

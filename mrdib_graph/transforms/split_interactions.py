@@ -97,6 +97,10 @@ class SplitInteractions(BaseTransform):  # type: ignore[misc]
     stay held out, are counted in a warning and left out by an evaluation; such items stay
     candidates and positives.
 
+    ``cold_items`` alone holds out no row of any other item.  With ``warm_rule`` the rows that it
+    leaves in training are split by that rule, user by user, so that one training run shows what
+    cold items gain and what warm ones pay.
+
     A draw depends on seed, users and items only, not on the order of the edges.  Rule, seed and a
     hash of the result are recorded as ``data.split_rule``.  Derived sparse operators are dropped.
 
@@ -106,6 +110,7 @@ class SplitInteractions(BaseTransform):  # type: ignore[misc]
         share: Share that ``global_time`` and ``cold_items`` hold out, 0.2 by default.
         cuts: For ``global_time``, in place of a share: the times at which validation and test
             begin.
+        warm_rule: For ``cold_items``: the rule of the other items' rows, one of the first table.
 
     Raises:
         ConfigError: The rule is unknown, the seed negative, or an option out of range or of
@@ -120,6 +125,7 @@ class SplitInteractions(BaseTransform):  # type: ignore[misc]
         seed: int = 0,
         share: float | None = None,
         cuts: Sequence[float] | None = None,
+        warm_rule: str | None = None,
     ) -> None:
         if rule not in CHOICES:
             raise ConfigError(
@@ -129,10 +135,16 @@ class SplitInteractions(BaseTransform):  # type: ignore[misc]
         if seed < 0:
             raise ConfigError(f"split seed: got {seed}, expected 0 or more")
         _check_options(rule, share, cuts)
+        if warm_rule is not None and (rule != "cold_items" or warm_rule not in RULES):
+            raise ConfigError(
+                f"split warm_rule: got {warm_rule!r}, expected one of {', '.join(RULES)}, and "
+                f"the rule 'cold_items'{suggest(str(warm_rule), list(RULES))}"
+            )
         self.rule = rule
         self.seed = seed
         self.share = SHARE if share is None else share
         self.cuts = None if cuts is None else (cuts[0], cuts[1])
+        self.warm_rule = warm_rule
 
     def forward(self, data: HeteroData) -> HeteroData:
         """Write the masks."""
@@ -156,22 +168,41 @@ class SplitInteractions(BaseTransform):  # type: ignore[misc]
         text = self.rule
         if self.rule not in BY_TIME and self.rule != "given":
             text += f" seed={self.seed}"
+        if self.warm_rule is not None:
+            text += f" warm_rule={self.warm_rule}"
         if self.cuts is not None:
             return f"{text} cuts={self.cuts[0]},{self.cuts[1]}"
         return f"{text} share={self.share}" if self.rule in GLOBAL else text
 
     def _labels(self, data: HeteroData) -> Tensor:
         user, item = data[graph.INTERACTS].edge_index.cpu()
-        if self.rule in GLOBAL:
-            return self._global_labels(data, user, item)
-        if self.rule in BY_TIME:
-            rank = _canonical(user, item)
-            rank = rank[torch.argsort(self._time(data)[rank], stable=True)]
+        if self.rule not in GLOBAL:
+            return self._user_labels(self.rule, user, item, data)
+        label = self._global_labels(data, user, item)
+        if self.warm_rule is not None:
+            warm = (label == TRAIN).nonzero().squeeze(1)
+            label[warm] = self._user_labels(self.warm_rule, user[warm], item[warm], data, warm)
+        return label
+
+    def _user_labels(
+        self,
+        rule: str,
+        user: Tensor,
+        item: Tensor,
+        data: HeteroData,
+        rows: Tensor | None = None,
+    ) -> Tensor:
+        """Labels by a rule that works user by user; ``rows`` says which these are, None all."""
+        rank = _canonical(user, item)
+        if rule in BY_TIME:
+            time = self._time(data)
+            time = time if rows is None else time[rows]
+            rank = rank[torch.argsort(time[rank], stable=True)]
         else:
             generator = torch.Generator().manual_seed(self.seed)
-            rank = _canonical(user, item)[torch.randperm(user.numel(), generator=generator)]
+            rank = rank[torch.randperm(user.numel(), generator=generator)]
         position, n = _positions(user, rank)
-        label = RULES[self.rule](position, n)
+        label = RULES[rule](position, n)
         trained = torch.bincount(user[label == TRAIN], minlength=int(user.max()) + 1) > 0
         return label * trained[user]
 

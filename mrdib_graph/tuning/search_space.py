@@ -160,13 +160,17 @@ class SearchSpace:
             raise ConfigError(f"{path}: not valid YAML: {text}") from error
         return cls(_mapping(content, str(path)), str(path))
 
-    def of(self, backbone: str, arm: str) -> Dimensions:
-        """The dimensions of an arm of a backbone, named as the keys of ``settings`` are."""
+    def of(self, backbone: str, *arms: str) -> Dimensions:
+        """The dimensions of an arm of a backbone, named as the keys of ``settings`` are.
+
+        Of several arms each adds to those before it, or replaces or takes away.
+        """
         found: Dimensions = {}
         own = _mapping(self.content.get("backbones"), "backbones").get(backbone)
         for part in (self.content, _mapping(own, backbone)):
-            arms = _mapping(part.get("arms"), f"{self.source}: arms")
-            for name, content in (("every", part.get("every")), (arm, arms.get(arm))):
+            own_of = _mapping(part.get("arms"), f"{self.source}: arms")
+            named = [(arm, own_of.get(arm)) for arm in arms]
+            for name, content in (("every", part.get("every")), *named):
                 where = f"{self.source}: {name}"
                 for key, value in _mapping(content, where).items():
                     found.pop(key, None)

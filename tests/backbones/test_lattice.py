@@ -1,5 +1,7 @@
 """LATTICE against its equations and the hand-computed cases."""
 
+from importlib import import_module
+
 import pytest
 import torch
 from torch import Tensor
@@ -9,6 +11,7 @@ from mrdib_graph import graph
 from mrdib_graph.backbones import LATTICE
 from mrdib_graph.errors import ConfigError
 from mrdib_graph.losses import l2_half
+from mrdib_graph.nn import Neighbors, knn
 from mrdib_graph.recommender import Recommender
 from mrdib_graph.testing import tiny_data
 from mrdib_graph.typing import Rows, Triplets
@@ -126,3 +129,18 @@ def test_options(options: dict[str, object], message: str) -> None:
 def test_needs_a_modality() -> None:
     with pytest.raises(ConfigError, match="no modality"):
         LATTICE(3, 4, {})
+
+
+def test_the_search_is_that_of_the_raw_and_of_the_learned_graph(monkeypatch) -> None:
+    asked = []
+
+    def search(x: Tensor, k: int, mask: Tensor | None, how: str, name: str) -> Neighbors:
+        asked.append((how, name))
+        return Neighbors(*knn(x, k, mask), 1.0)
+
+    for path in ("mrdib_graph.transforms.item_knn_graph", "mrdib_graph.nn.item_graph_learner"):
+        monkeypatch.setattr(import_module(path), "neighbor_search", search)
+    data = tiny_data()
+    Recommender(made(data, search="exact")).tables(data)
+    names = ["item kNN graph of 'image'", "item kNN graph of 'text'", *["learned item graph"] * 2]
+    assert asked == [("exact", name) for name in names]

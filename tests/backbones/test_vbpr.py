@@ -11,8 +11,9 @@ from mrdib_graph import graph
 from mrdib_graph.backbones import VBPR
 from mrdib_graph.errors import ConfigError
 from mrdib_graph.losses import emb_norm
+from mrdib_graph.nn import product_of_gaussians
 from mrdib_graph.recommender import Recommender
-from mrdib_graph.testing import tiny_data
+from mrdib_graph.testing import check_backbone, tiny_data
 from mrdib_graph.typing import Triplets
 
 BATCH = Triplets(torch.tensor([0, 1, 2]), torch.tensor([3, 3, 5]), torch.tensor([[6], [7], [8]]))
@@ -137,6 +138,77 @@ def test_maps_start_as_one_xavier_normal_map_without_bias() -> None:
     assert not backbone.bias.any()
 
 
+def test_a_product_of_experts_in_place_of_the_sum() -> None:
+    data = tiny_data(missing=2)
+    backbone = made(data, fusion="poe")
+    assert backbone.experts is not None
+    rows = backbone.encode(backbone.prepare(data))["item"]
+    masks = {m: graph.item_features(data, m)[1] for m in backbone.modalities}
+    with torch.no_grad():
+        content, _ = product_of_gaussians(backbone.experts.experts(rows), masks)
+    gamma, theta = backbone.user.weight.split(4, dim=1)
+    expected = gamma @ rows["id"].T + theta @ content.T
+    torch.testing.assert_close(scores(backbone, data), expected.detach(), atol=1e-6, rtol=1e-5)
+    one_expert = backbone.fuse({**rows, "text": torch.zeros_like(rows["text"])}, "item")
+    torch.testing.assert_close(one_expert.views["mean"][3:5], content[3:5])  # text is no expert
+
+
+@pytest.mark.parametrize("alpha_poe", [0.0, 0.01])
+def test_the_product_passes_the_checks_of_a_backbone(alpha_poe: float) -> None:
+    check_backbone(VBPR, fusion="poe", alpha_poe=alpha_poe)
+
+
+def test_the_product_is_only_there_where_it_is_asked_for() -> None:
+    data = tiny_data()
+    assert not any("experts" in name for name in made(data).state_dict())
+    plain, summed = made(data), made(data, fusion="sum")
+    for one, other in zip(plain.parameters(), summed.parameters(), strict=True):
+        assert torch.equal(one, other)
+
+
+def test_batch_rows_give_the_loss_of_full_rows_with_the_product() -> None:
+    data = tiny_data()
+    batch_rows = made(data, fusion="poe")
+    full_rows = copy.deepcopy(batch_rows)
+    full_rows.rowwise = False  # type: ignore[misc]
+    losses = []
+    for backbone in (batch_rows, full_rows):
+        recommender = Recommender(backbone)
+        losses.append(recommender.total(recommender.loss(backbone.prepare(data), BATCH)))
+        losses[-1].backward()
+    torch.testing.assert_close(losses[0].detach(), losses[1].detach())
+    for mine, theirs in zip(batch_rows.parameters(), full_rows.parameters(), strict=True):
+        torch.testing.assert_close(mine.grad, theirs.grad, atol=1e-6, rtol=1e-4)
+
+
+def test_the_fused_codes_divergence_from_the_prior() -> None:
+    data = tiny_data()
+    backbone = made(data, fusion="poe", alpha_poe=0.5)
+    recommender = Recommender(backbone)
+    prepared = backbone.prepare(data)
+    terms = recommender.loss(prepared, BATCH)
+    views = backbone.fuse(backbone.encode(prepared)["item"], "item").views
+    items = torch.cat([BATCH.pos_item, BATCH.neg_item.flatten()])
+    normal = torch.distributions.Normal
+    code = normal(views["mean"][items], (0.5 * views["log_var"][items]).exp())
+    expected = torch.distributions.kl_divergence(code, normal(0.0, 1.0)).sum(1).mean()
+    torch.testing.assert_close(terms["poe_kl"], expected)
+    assert recommender.loss_weights["poe_kl"] == 0.5
+    assert not torch.equal(views["content"], views["mean"])  # drawn in training
+    user, item = recommender.tables(data)
+    assert torch.equal(recommender.tables(data)[1], item)
+    torch.testing.assert_close(item[:, 4:], views["mean"].detach())
+    plain = Recommender(made(data, fusion="poe"))
+    assert "poe_kl" not in plain.loss(plain.backbone.prepare(data), BATCH)
+
+
 def test_options() -> None:
+    with pytest.raises(ConfigError, match="fusion: got 'product'"):
+        VBPR(3, 4, {"image": 5}, fusion="product")  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match="fusion: 'poe' makes one code of all modalities"):
+        VBPR(3, 4, {"image": 5}, user_side="vector", fusion="poe")
+    for options in ({"alpha_poe": 0.1}, {"alpha_poe": -1.0, "fusion": "poe"}):
+        with pytest.raises(ConfigError, match="alpha_poe: got"):
+            VBPR(3, 4, {"image": 5}, **options)  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match="user_side: got 'mean'"):
         VBPR(3, 4, {"image": 5}, user_side="mean")  # type: ignore[arg-type]

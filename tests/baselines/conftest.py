@@ -21,7 +21,10 @@ def build(edges: Tensor, label: Tensor, num_users: int, num_items: int) -> Heter
 
 @pytest.fixture
 def graph_and_matrix() -> Callable[[int], tuple[HeteroData, Tensor]]:
-    """Seed to a random graph and its dense training matrix [U, I]; user 4, item 6 have no row."""
+    """Seed to a random graph and its dense training matrix [U, I]; user 4, item 6 have no row.
+
+    Item 11 lacks the one modality.
+    """
 
     def make(seed: int) -> tuple[HeteroData, Tensor]:
         generator = torch.Generator().manual_seed(seed)
@@ -30,7 +33,10 @@ def graph_and_matrix() -> Callable[[int], tuple[HeteroData, Tensor]]:
         label[4][label[4] == 0] = -1
         label[:, 6][label[:, 6] == 0] = 2
         edges = (label >= 0).nonzero().t().contiguous()
-        return build(edges, label[edges[0], edges[1]], 30, 12), (label == 0).double()
+        data = build(edges, label[edges[0], edges[1]], 30, 12)
+        data["text"].x = torch.randn(11, 5, generator=generator)
+        data["text", "describes", "item"].edge_index = torch.arange(11).repeat(2, 1)
+        return data, (label == 0).double()
 
     return make
 

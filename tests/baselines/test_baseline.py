@@ -6,7 +6,7 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from mrdib_graph import baselines
-from mrdib_graph.baselines import EASE, Baseline, ItemKNN, Popularity
+from mrdib_graph.baselines import EASE, Baseline, ContentCosine, ItemKNN, Popularity
 from mrdib_graph.baselines.baseline import histories, training_matrix
 from mrdib_graph.errors import ConfigError
 from mrdib_graph.resolver import choices, resolve_class
@@ -16,7 +16,13 @@ ALL = sorted(choices(baselines, Baseline).items())
 
 
 @pytest.mark.parametrize(
-    ("name", "cls"), [("ease", EASE), ("item_knn", ItemKNN), ("Popularity", Popularity)]
+    ("name", "cls"),
+    [
+        ("ease", EASE),
+        ("item_knn", ItemKNN),
+        ("Popularity", Popularity),
+        ("content-cosine", ContentCosine),
+    ],
 )
 def test_names(name: str, cls: type) -> None:
     assert resolve_class(name, baselines, Baseline, "baseline") is cls

@@ -88,6 +88,8 @@ REFUSED = {
     "placement": (["--placement", "inlne"], "expected inline or auxiliary"),
     "monitor": (set_("settings.vbpr.trainer.monitor=recal@20"), "did you mean 'recall@20'?"),
     "device": (["--device", "cud"], "device: 'cud' is not available"),
+    "loader": (["--loader", "neighbour"], "loader: got 'neighbour', expected full or neighbor"),
+    "fan-out": (["--num-neighbors", "5,0"], "num_neighbors: got [5, 0], expected"),
     "assignment": (["--set", "seeds"], "--set seeds: expected KEY=VALUE"),
     "no yaml": (["--set", "seeds=[1"], "not valid YAML"),
     "interpolation": (["--set", "root=${nothing}"], "'nothing' not found"),

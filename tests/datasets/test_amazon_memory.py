@@ -22,7 +22,7 @@ def peak():
 if sys.argv[3] == "keep":  # what a reader that is not streaming would do
     read, kept = amazon_build.read_reviews, []
     def read_all(path, bad_lines):
-        from mrdib_graph.datasets.json_lines import read_lines
+        from mrdib_graph.datasets.raw_lines import read_lines
         kept.extend(line for _, line in read_lines(path))
         return read(path, bad_lines)
     amazon_build.read_reviews = read_all

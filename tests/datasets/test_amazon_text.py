@@ -88,3 +88,13 @@ def test_a_bad_line_is_named(tmp_path, line):
     ):
         read(path)
     assert read(path, bad_lines=0.25).counts["bad lines"] == 1
+
+
+def test_a_number_that_has_no_text_is_a_bad_line(tmp_path):
+    good = repr({"asin": "B1", **FULL})
+    line = "{'asin': 'B1', 'title': 0x" + "f" * 5000 + "}"  # str() refuses thousands of digits
+    path = write(tmp_path / "m.gz", [good, line])
+    with pytest.raises(DataError, match="m.gz: line 2 is .*expected a JSON object"):
+        read(path)
+    found = read(path, bad_lines=0.5)
+    assert found.counts["bad lines"] == 1 and found.counts["repeated records"] == 0

@@ -1,13 +1,11 @@
-import json
-
 import numpy as np
 import pytest
 import torch
 
 from mrdib_graph.datasets.conversion import Conversion, FeatureRows
 from mrdib_graph.datasets.download import sha256
-from mrdib_graph.datasets.folder_writer import check_free, identities, labels_of, write_folder
-from mrdib_graph.datasets.provenance import read_provenance, verify_folder
+from mrdib_graph.datasets.folder_record import read_record, verify_folder
+from mrdib_graph.datasets.folder_writer import check_free, labels_of, write_folder
 from mrdib_graph.errors import ConfigError, DataError
 
 
@@ -42,7 +40,7 @@ def test_writes_the_layout(tmp_path):
     }
     assert np.load(folder / "text_feat.npy").tolist() == [[4, 5], [0, 1]]
     assert np.load(folder / "image_feat.npy").dtype == np.float32
-    found = read_provenance(folder)
+    found = read_record(folder)
     assert found is not None and {**record, **found} == found and found["format"] == "test"
     assert found["files"]["items.tsv"]["sha256"] == sha256(folder / "items.tsv")
     verify_folder(folder, found)
@@ -65,16 +63,6 @@ def test_equal_inputs_give_equal_bytes(tmp_path):
         write_folder(tmp_path / parent / "shop", made(), None, {"format": "test"})
     for path in (tmp_path / "a/shop").iterdir():
         assert path.read_bytes() == (tmp_path / "b/shop" / path.name).read_bytes()
-
-
-def test_features_in_several_blocks(tmp_path, monkeypatch):
-    monkeypatch.setattr("mrdib_graph.datasets.folder_writer.BLOCK_VALUES", 8)
-    x = torch.randn(11, 3, generator=torch.Generator().manual_seed(0))
-    row = torch.tensor([7, 7, 0, 10, 3])
-    features = {"a": FeatureRows(x), "b": FeatureRows(x, row)}
-    write_folder(tmp_path / "shop", made(features=features), None, {})
-    assert np.array_equal(np.load(tmp_path / "shop/a_feat.npy"), x.numpy())
-    assert np.array_equal(np.load(tmp_path / "shop/b_feat.npy"), x[row].numpy())
 
 
 def test_nothing_is_left_of_a_failure(tmp_path, monkeypatch):
@@ -102,10 +90,6 @@ def test_nothing_is_overwritten(tmp_path):
     assert (tmp_path / "empty/empty.inter").is_file()
 
 
-def test_labels_and_identities(tmp_path):
+def test_labels_of_masks():
     label = torch.tensor([2, 0, 1, 1])
     assert labels_of([label == value for value in range(3)]).tolist() == label.tolist()
-    (tmp_path / "x").write_bytes(b"abc")
-    digest = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
-    assert identities([tmp_path / "x"]) == [{"file": "x", "size": 3, "sha256": digest}]
-    assert json.dumps(identities([tmp_path / "x"]))

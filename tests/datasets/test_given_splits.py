@@ -73,3 +73,12 @@ def test_features_that_do_not_reach_every_item(build):
     ):
         build(rows, renumber=True)
     assert build(rows, features={}).features == {}
+
+
+def test_huge_numbers_are_refused_or_numbered_anew(build, tmp_path):
+    (tmp_path / "text_feat.npy").unlink()
+    rows = [(0, 0, 0), (10**17, 10**17, 0), (10**17, 0, 1), (0, 10**17, 2)]
+    with pytest.raises(DataError, match="the largest user number is 100000000000000000"):
+        build(rows)
+    found = build(rows, renumber=True)
+    assert found.user.tolist() == [0, 1, 1, 0] and found.item.tolist() == [0, 1, 0, 1]

@@ -39,3 +39,9 @@ def test_unreadable(tmp_path):
     (tmp_path / "latin.csv").write_bytes(b"asin\titemID\n\xe9\t0\n")
     with pytest.raises(DataError, match="UTF-8"):
         read_id_table(tmp_path / "latin.csv", "itemID", 1)
+
+
+def test_a_number_of_thousands_of_digits(tmp_path):
+    (tmp_path / "t.tsv").write_text("itemID\tname\n" + "1" * 5000 + "\ta\n")
+    with pytest.raises(DataError, match="line 2, column itemID: got '1111"):
+        read_id_table(tmp_path / "t.tsv", "itemID", 1)

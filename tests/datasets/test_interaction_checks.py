@@ -8,6 +8,7 @@ from mrdib_graph.datasets.interaction_checks import (
     check_dense,
     drop_unseen_users,
     keep,
+    pair_keys,
     unique_pairs,
 )
 from mrdib_graph.datasets.interaction_file import Interactions
@@ -81,3 +82,18 @@ def test_empty_splits(caplog):
 def test_keep_filters_every_column_that_is_there():
     kept = keep(rows((0, 0, 0), (1, 1, 1))._replace(label=None), torch.tensor([False, True]))
     assert kept.user.tolist() == [1] and kept.time.tolist() == [1] and kept.label is None
+
+
+def test_keys_of_pairs_do_not_wrap_around():
+    user, item = torch.tensor([4, 3, 4, 0]), torch.tensor([2**62, 5, 2**62, 2**62 - 1])
+    keys = pair_keys(user, item)
+    assert keys[0] == keys[2] and torch.unique(keys).numel() == 3
+    small = pair_keys(torch.tensor([0, 1, 1]), torch.tensor([2, 0, 2]))
+    assert small.tolist() == [2, 3, 5]
+
+
+def test_huge_ids_take_no_memory_of_their_size():
+    rows = Interactions(
+        torch.tensor([2**61, 2**61, 7]), torch.tensor([0, 1, 0]), torch.tensor([0, 1, 1]), None
+    )
+    assert drop_unseen_users(Path("a.inter"), rows).user.tolist() == [2**61, 2**61]

@@ -1,4 +1,5 @@
 import io
+import struct
 
 import numpy as np
 import pytest
@@ -54,3 +55,11 @@ def test_any_header_is_read_or_refused(content, start):
         assert str(error).startswith("x: ")
     else:
         assert isinstance(shape, tuple)
+
+
+@pytest.mark.parametrize("descr", ["('<f4',)", "()", "[('a', '<f4', 1, 2)]", "-" * 5000 + "1"])
+def test_types_that_numpy_stumbles_over(descr):
+    header = f"{{'descr': {descr}, 'fortran_order': False, 'shape': (1,)}}\n".encode()
+    content = b"\x93NUMPY\1\0" + struct.pack("<H", len(header)) + header
+    with pytest.raises(DataError, match="a.npy: the .npy header cannot be read"):
+        read_header("a.npy", io.BytesIO(content))

@@ -278,3 +278,12 @@ def test_calibration_popularity_is_as_documented():
     assert 0.4 <= gini(data) <= 0.6
     assert 0.09 <= recall_at_20(data, popularity(data)) <= 0.15
     assert 0.4 <= gini(Planted()[0]) <= 0.6
+
+
+def test_true_factors_give_the_scores_of_the_reader_who_knows_everything() -> None:
+    """Without noise and keys a reading of all modalities is the factors themselves."""
+    planted = Planted(num_users=40, num_items=80, num_interactions=400, noise=0.0, kappa=0.0)
+    user, item = planted.true_factors()
+    users = torch.arange(40)
+    score = planted.oracle_score(["image", "text", "audio"], collaborative=True)
+    torch.testing.assert_close(user @ item.T, score(users), atol=2e-3, rtol=2e-3)

@@ -29,15 +29,19 @@ def pairs(data: HeteroData, split: Any) -> set[tuple[int, int]]:
     return set(map(tuple, graph.interactions(data, split).t().tolist()))
 
 
-def slow_recall(data: HeteroData, scores: Tensor, split: str, k: int) -> dict[int, float]:
-    """Recall of each user, from sorted lists and sets."""
-    train, held = pairs(data, "train"), pairs(data, split)
+def slow_recall(
+    data: HeteroData, scores: Tensor, split: str, k: int, among: set[int] | None = None
+) -> dict[int, float]:
+    """Recall of each user, from sorted lists and sets; ``among`` says what is ranked."""
+    among = set(range(graph.num_items(data))) if among is None else among
+    train = pairs(data, "train")
+    held = {(u, i) for u, i in pairs(data, split) if i in among}
     values = {}
     for user in range(graph.num_users(data)):
         positives = {i for u, i in held if u == user}
         if not positives or not any(u == user for u, _ in train):
             continue
-        candidates = [i for i in range(graph.num_items(data)) if (user, i) not in train]
+        candidates = [i for i in sorted(among) if (user, i) not in train]
         ranked = sorted(candidates, key=lambda i, u=user: (-float(scores[u, i]), i))
         values[user] = len(positives & set(ranked[:k])) / len(positives)
     return values
@@ -77,6 +81,63 @@ def test_equals_a_slow_loop(random_graph: GraphOf, split: str, levels: int) -> N
         assert result.users.tolist() == list(values)
         assert result.per_user[f"recall@{k}"].tolist() == pytest.approx(list(values.values()))
         assert result.mean[f"recall@{k}"] == pytest.approx(sum(values.values()) / len(values))
+
+
+@pytest.mark.parametrize("levels", [2, 10_000])
+@pytest.mark.parametrize("size", [1, 5, 12, 30])
+def test_candidates_equal_a_slow_loop(random_graph: GraphOf, levels: int, size: int) -> None:
+    """Fewer candidates than places are among the cases, and positives that are none."""
+    data = random_graph(7)
+    generator = torch.Generator().manual_seed(8)
+    scores = torch.randint(0, levels, (20, 30), generator=generator)
+    chosen = torch.randperm(30, generator=generator)[:size]
+    mask = torch.zeros(30, dtype=torch.bool)
+    mask[chosen] = True
+    config = EvaluatorConfig(cutoffs=(2, 8), metrics=("recall", "ndcg"), batch_size=6)
+    evaluator = Evaluator(data, config)
+    result = evaluator.evaluate_scores(lambda users: scores[users], candidates=mask)
+    for k in (2, 8):
+        values = slow_recall(data, scores, "test", k, set(chosen.tolist()))
+        assert result.users.tolist() == list(values)
+        assert result.per_user[f"recall@{k}"].tolist() == pytest.approx(list(values.values()))
+    assert result.num_candidates == size
+    assert bool(mask[result.positives[1]].all())
+    some = torch.tensor([result.users[0], 19])
+    alone = evaluator.evaluate_scores(lambda users: scores[users], "test", some, mask)
+    assert alone.users.tolist() == [u for u in result.users.tolist() if u in some]
+
+
+def test_all_items_as_candidates_change_nothing(random_graph: GraphOf) -> None:
+    evaluator = Evaluator(random_graph(5))
+    generator = torch.Generator().manual_seed(6)
+    user, item = torch.randn(20, 8, generator=generator), torch.randn(30, 8, generator=generator)
+    everything = torch.ones(30, dtype=torch.bool)
+    plain, among = evaluator(user, item), evaluator(user, item, candidates=everything)
+    assert plain.mean == among.mean and torch.equal(plain.ranks, among.ranks)
+    assert plain.num_candidates == among.num_candidates == 30
+
+
+def test_candidates_keep_the_masks(graph_of: GraphOf) -> None:
+    """Item 0 is best and trained, item 1 best otherwise and no candidate: item 2 has rank 1."""
+    edges, label = torch.tensor([[0, 0, 0], [0, 1, 2]]), torch.tensor([0, 2, 2])
+    evaluator = Evaluator(graph_of(edges, label, 1, 4))
+    mask = torch.tensor([True, False, True, True])
+    result = evaluator.evaluate_scores(
+        lambda _: torch.tensor([[4.0, 3.0, 2.0, 1.0]]), candidates=mask
+    )
+    assert (result.positives.tolist(), result.ranks.tolist()) == ([[0], [2]], [1])
+
+
+def test_refuses_candidates(graph_of: GraphOf) -> None:
+    edges, label = torch.tensor([[0, 0], [0, 1]]), torch.tensor([0, 2])
+    evaluator = Evaluator(graph_of(edges, label, 1, 3))
+    tables = torch.ones(1, 2), torch.ones(3, 2)
+    for wrong in (torch.ones(3), torch.ones(2, dtype=torch.bool), torch.tensor([0, 1])):
+        with pytest.raises(ConfigError, match=r"candidates: got .* expected a bool mask \(3,\)"):
+            evaluator(*tables, candidates=wrong)
+    for mask in ([False, False, True], [False, False, False]):
+        with pytest.raises(DataError, match="among the candidates"):
+            evaluator(*tables, candidates=torch.tensor(mask))
 
 
 def test_tables_equal_their_scores(random_graph: GraphOf) -> None:

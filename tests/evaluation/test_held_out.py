@@ -5,7 +5,7 @@ import torch
 from torch_geometric.data import HeteroData
 
 from mrdib_graph.errors import DataError
-from mrdib_graph.evaluation.held_out import entries, split_matrices, union
+from mrdib_graph.evaluation.held_out import entries, of_items, split_matrices, union
 
 GraphOf = Callable[..., HeteroData]
 
@@ -23,6 +23,13 @@ def test_entries_follow_the_order_of_the_rows(random_graph: GraphOf) -> None:
     rows = torch.tensor([5, 0, 5, 19, 3])
     place, col = entries(matrix, rows)
     assert torch.equal(torch.stack([place, col]), matrix.dense()[rows].nonzero().t())
+
+
+def test_pairs_of_some_items(random_graph: GraphOf) -> None:
+    matrix = split_matrices(random_graph(2))["test"]
+    items = torch.arange(30) % 3 == 0
+    assert torch.equal(of_items(matrix, items).dense(), matrix.dense() * items)
+    assert of_items(matrix, torch.zeros(30, dtype=torch.bool)).shape == (20, 30)
 
 
 def test_union(random_graph: GraphOf) -> None:

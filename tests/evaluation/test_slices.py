@@ -11,6 +11,7 @@ from mrdib_graph.evaluation import (
     EvaluatorConfig,
     MetricResult,
     by_slice,
+    cold_items,
     item_slices,
     slice_metrics,
     user_slices,
@@ -39,6 +40,16 @@ def test_item_slices_are_a_partition(small: HeteroData) -> None:
     assert masks["head"].tolist() == [True, True, False, False, False]
     assert masks["tail"].tolist() == [False, False, True, True, False]
     assert masks["cold"].tolist() == [False, False, False, False, True]
+
+
+def test_cold_items_are_new_in_that_part(graph_of: GraphOf) -> None:
+    """Items 0 trained; 1 trained and tested; 2 tested; 3 in validation; 4 never."""
+    edges = torch.tensor([[0, 0, 1, 1, 1], [0, 1, 1, 2, 3]])
+    data = graph_of(edges, torch.tensor([0, 0, 2, 2, 1]), 2, 5)
+    assert cold_items(data).tolist() == [False, False, True, False, False]
+    assert cold_items(data, "val").tolist() == [False, False, False, True, False]
+    with pytest.raises(ConfigError, match="split: got 'train', expected val or test"):
+        cold_items(data, "train")
 
 
 def test_user_slices(small: HeteroData) -> None:

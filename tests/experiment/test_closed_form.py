@@ -24,7 +24,7 @@ def test_names() -> None:
 
 
 def test_every_baseline_has_a_grid_of_its_options() -> None:
-    assert set(closed_form._GRIDS) == {"popularity", "itemknn", "ease"}
+    assert set(closed_form._GRIDS) == {"popularity", "itemknn", "contentcosine", "ease"}
     for name, grid in closed_form._GRIDS.items():
         cls = closed_form.baseline_class(name)
         assert cls is not None

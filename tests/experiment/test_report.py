@@ -123,6 +123,7 @@ RESULTS = {
             **{"users": 9, "items": 8, "interactions": 30, "train": 20, "val": 5, "test": 5},
             "modalities": {"text": 384, "image": 4096},
         },
+        "features": {"text": {"encoder": "minilm", "version": "transformers 5"}},
     },
     "environment": {
         "versions": {"torch": "2.13.0", "python": "3.11"},
@@ -143,7 +144,8 @@ def test_the_whole_report() -> None:
     assert "```text\nthe profile\n```" in text and "![gains.png](figures/gains.png)" in text
     for part in ("9 users", "8 items", "30 interactions (20 train, 5 validation, 5 test)"):
         assert part in text
-    assert "text 384, image 4096" in text and "SHA-256 ab12" in text and "split given" in text
+    assert "text 384 (made by minilm, transformers 5), image 4096; split given" in text
+    assert "SHA-256 ab12" in text
     assert "torch 2.13.0; python 3.11; cpu (x86_64); 2 threads; commit c0ffee with changes." in text
 
 

@@ -19,10 +19,11 @@ from mrdib_graph.experiment import (
 )
 from mrdib_graph.serving import Bundle
 from mrdib_graph.tracking import Tracker
+from mrdib_graph.tracking.limits import flatten
 
 INFO = {
     **{"name": "planted", "digest": "ab" * 32, "source": "generated", "counts": {"users": 3}},
-    **{"split_rule": "random", "feature_scaling": "none"},
+    **{"split_rule": "random", "feature_scaling": "none", "features": {}},
 }
 
 
@@ -44,6 +45,18 @@ def test_the_parent_holds_the_configuration(make_config, notes) -> None:
     assert named["tags"]["dataset_digest"] == "ab" * 32
     assert set(named["tags"]) == {"dataset", "dataset_digest", "library_version", "commit"}
     assert notes.of("log_dataset") == [(("planted", "ab" * 32, "generated", {"users": 3}), {})]
+
+
+def test_where_features_came_from_is_a_parameter_of_parent_and_child(make_config, notes) -> None:
+    info = {**INFO, "features": {"text": {"encoder": "minilm", "dimension": 384}}}
+    config = make_config("vbpr")
+    telling.start_parent(notes, "my run", config, info)
+    with telling.child(notes, ArmSpec("vbpr", "bare"), 0, config, info):
+        pass
+    for _, named in notes.of("start_run"):
+        flat = flatten(named["params"])
+        assert flat["features.text.encoder"] == "minilm"
+        assert flat["features.text.dimension"] == "384"
 
 
 @pytest.mark.parametrize(

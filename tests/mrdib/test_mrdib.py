@@ -8,6 +8,7 @@ import torch
 from mrdib_graph.errors import ConfigError
 from mrdib_graph.estimators import MIEstimator
 from mrdib_graph.mrdib import MRdIB
+from mrdib_graph.typing import GaussianCode
 
 NAMES = ["image", "text", "audio", "video"]
 
@@ -206,7 +207,7 @@ def test_zero_weights_skip_their_computation(monkeypatch):
     monkeypatch.setattr(Product, "forward", lambda *_, **__: calls.append("redundancy"))
     monkeypatch.setattr(Product, "learning_loss", lambda *_, **__: calls.append("estimator"))
     monkeypatch.setattr(
-        "mrdib_graph.mrdib.mrdib.kl_to_standard_normal", lambda _: calls.append("kl")
+        "mrdib_graph.mrdib.compression.kl_to_standard_normal", lambda _: calls.append("kl")
     )
     mrdib = build(NAMES, **count)
     before = seeded().get_state()
@@ -362,3 +363,19 @@ def test_bad_options_are_named(options, message):
 def test_embeddings_of_another_width_are_refused():
     with pytest.raises(ConfigError, match="MRdIB has 64, the embeddings of 'image' are 5 wide"):
         MRdIB(["image"]).compress(rows_of(["image"]))
+
+
+def test_bound_weight_is_the_evidence_bound_of_the_data() -> None:
+    """One nat a node on 30 users and 20 items is 50 nats over all interactions."""
+    mrdib = MRdIB(["a", "b"], 4, alpha_kl="bound", alpha_redundancy=0, alpha_unique=0).train()
+    mrdib.kl_warmup_epochs = 0
+    mean = torch.zeros(6, 4)
+    mean[:, 0] = math.sqrt(2)  # 0.5 * 2 = 1 nat at unit variance
+    code = GaussianCode(mean, torch.zeros(6, 4), mean)
+    codes = {"user": {"a": code}, "item": {"a": code, "b": code}}
+    with pytest.raises(ConfigError, match="prepare_epoch"):
+        mrdib(codes)
+    mrdib.prepare_epoch(0, {"user": 30, "item": 20, "interactions": 100})
+    terms = mrdib(codes)
+    assert float(terms["kl"]) == pytest.approx(30 / 100 + 20 / 100 + 20 / 100)
+    assert mrdib.loss_weights["kl"] == 1

@@ -142,3 +142,5 @@ def test_options() -> None:
     assert repr(ItemGraphLearner(3)) == "ItemGraphLearner(k=3, norm='joint')"
     with pytest.raises(ConfigError, match="learned_norm: got 'both'"):
         ItemGraphLearner(3, "both")  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match="search: got 'best', expected one of auto, exact, faiss"):
+        ItemGraphLearner(3, search="best")  # type: ignore[arg-type]

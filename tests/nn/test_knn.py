@@ -10,6 +10,7 @@ from torch import Tensor
 
 from mrdib_graph.errors import ConfigError
 from mrdib_graph.nn import edge_cosine, inverse_sqrt, knn, neighbor_matrix
+from mrdib_graph.nn.knn import knn_of_rows
 
 knn_module = import_module("mrdib_graph.nn.knn")
 
@@ -60,6 +61,18 @@ def test_equals_brute_force_without_ties(k: int) -> None:
 def test_equals_brute_force_anywhere(size: int, k: int, seed: int, masked: bool) -> None:
     mask = grid_rows(size, 1, seed + 1).squeeze(1) > 0 if masked else None
     assert_same(grid_rows(size, 2, seed), min(k, size), mask)
+
+
+@pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.parametrize("rows", [1, 7, 60, 100])
+def test_a_table_too_large_to_copy_is_searched_in_blocks(
+    monkeypatch: pytest.MonkeyPatch, rows: int, masked: bool
+) -> None:
+    monkeypatch.setattr(knn_module, "_WHOLE_VALUES", 0)
+    monkeypatch.setattr(knn_module, "_QUERY_VALUES", 3 * rows)
+    monkeypatch.setattr(knn_module, "_BLOCK_VALUES", 25)
+    mask = torch.arange(60) % 7 != 3 if masked else None
+    assert_same(grid_rows(60), 8, mask)
 
 
 def test_ties_take_itself_first_and_then_the_lowest_numbers() -> None:
@@ -113,6 +126,23 @@ def test_the_block_size_changes_nothing(block_values: int, monkeypatch: pytest.M
         monkeypatch.undo()
         assert torch.equal(blocked[0], whole[0])
         torch.testing.assert_close(blocked[1], whole[1], atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("block_values", [1, 64 * 7, 2**20])
+def test_some_rows_get_what_all_rows_give_them(
+    block_values: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = torch.tensor([5, 0, 63, 20, 5])  # 5 and 20 are missing under the mask
+    for x in (grid_rows(64), torch.randn(64, 5, generator=torch.Generator().manual_seed(2))):
+        for mask in (None, torch.arange(64) % 5 != 0):
+            whole = knn(x, 9, mask)
+            monkeypatch.setattr(knn_module, "_BLOCK_VALUES", block_values)
+            some = knn_of_rows(x, rows, 9, mask)
+            monkeypatch.undo()
+            assert torch.equal(some[0], whole[0][rows])
+            torch.testing.assert_close(some[1], whole[1][rows], atol=1e-6, rtol=0)
+    with pytest.raises(ConfigError, match="k: got 65 neighbours for 64 items"):
+        knn_of_rows(x, rows, 65)
 
 
 def test_scaling_a_row_changes_no_neighbour() -> None:

@@ -53,13 +53,13 @@ class InterruptingLoader(TripletLoader):
 
     def __init__(self, data: HeteroData, steps: list[int], taken: list[int], **options) -> None:
         super().__init__(data, **options)
-        self.steps = steps
+        self.at = steps
         self.taken = taken
 
     def epoch(self, skip=0):
         for batch in super().epoch(skip):
             self.taken.append(len(self.taken))
-            if self.taken[-1] in self.steps:
+            if self.taken[-1] in self.at:
                 signal.raise_signal(signal.SIGINT)
             yield batch
 

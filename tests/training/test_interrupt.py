@@ -65,3 +65,10 @@ def test_outside_the_main_thread_it_does_nothing():
     thread.join()
     assert seen == [(before, False)]
     assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_a_poll_of_one_process_answers_for_itself():
+    with Interrupt() as interrupt:
+        assert not interrupt.poll()
+        signal.raise_signal(signal.SIGINT)
+        assert interrupt.poll() and interrupt.requested

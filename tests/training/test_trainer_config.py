@@ -20,6 +20,9 @@ from mrdib_graph.training import TrainerConfig
         ({"learning_rate": float("nan")}, "learning_rate: got nan"),
         ({"lr_decay": -0.5}, "lr_decay: got -0.5"),
         ({"zero_grad": "set"}, "zero_grad: got 'set', expected none or zeros"),
+        ({"loader": "neighbour"}, "loader: got 'neighbour', expected full or neighbor"),
+        ({"num_neighbors": []}, r"num_neighbors: got \[\], expected one number or more"),
+        ({"num_neighbors": [5, 0]}, r"num_neighbors: got \[5, 0\]"),
     ],
 )
 def test_values_out_of_range_are_named(options, message):

@@ -1,5 +1,8 @@
 """Item kNN graphs against dense matrices and the hand-computed case."""
 
+from importlib import import_module
+from pathlib import Path
+
 import pytest
 import torch
 from torch import Tensor
@@ -7,9 +10,12 @@ from torch_geometric.data import HeteroData
 
 from mrdib_graph import graph
 from mrdib_graph.errors import ConfigError
+from mrdib_graph.nn import Neighbors, knn
 from mrdib_graph.testing import tiny_data
-from mrdib_graph.transforms import ItemKNNGraph
+from mrdib_graph.transforms import ItemKNNGraph, graph_cache
 from mrdib_graph.transforms.item_knn_graph import KINDS
+
+module = import_module("mrdib_graph.transforms.item_knn_graph")
 
 
 def items_with(x: Tensor) -> HeteroData:
@@ -139,9 +145,32 @@ def test_a_k_for_each_modality() -> None:
             ItemKNNGraph(wrong)
 
 
+def test_the_recall_of_the_search_is_kept_with_the_relation(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("MRDIB_GRAPH_CACHE", str(tmp_path))
+    monkeypatch.setattr(graph_cache, "_MINIMUM_BYTES", 0)
+    monkeypatch.setattr(graph_cache.cached, "__defaults__", (None, 0))
+    asked = []
+
+    def search(x: Tensor, k: int, mask: Tensor | None, how: str, name: str) -> Neighbors:
+        asked.append((how, name))
+        return Neighbors(*knn(x, k, mask), 0.875 if how == "faiss" else 1.0)
+
+    monkeypatch.setattr(module, "neighbor_search", search)
+    monkeypatch.setattr(module, "check_search", lambda _: None)
+    for _ in range(2):  # the second time it comes from the cache
+        for how, recall in (("faiss", 0.875), ("exact", 1.0)):
+            data = ItemKNNGraph(2, search=how)(items_with(HAND))  # type: ignore[arg-type]
+            assert data["item", "similar_image", "item"].search_recall == recall
+    assert asked == [(how, "item kNN graph of 'image'") for how in ("faiss", "exact")]
+
+
 def test_errors_and_repr() -> None:
     assert repr(ItemKNNGraph(3, "bin_sym")) == "ItemKNNGraph(k=3, kind='bin_sym')"
     with pytest.raises(ConfigError, match="kind: got 'cos', expected one of cos_sym, "):
         ItemKNNGraph(3, "cos")  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match="k: got 0, expected 1 or more"):
         ItemKNNGraph(0)
+    with pytest.raises(ConfigError, match="search: got 'best', expected one of auto, "):
+        ItemKNNGraph(3, search="best")  # type: ignore[arg-type]

@@ -8,6 +8,7 @@ from sklearn.preprocessing import StandardScaler, normalize
 from torch_geometric.data import HeteroData
 
 from mrdib_graph import graph
+from mrdib_graph.datasets.feature_file import read_features
 from mrdib_graph.errors import ConfigError
 from mrdib_graph.transforms import AlignFeatures, ItemKNNGraph, ScaleFeatures, row_blocks
 from mrdib_graph.transforms.scale_features import column_statistics, row_statistics, scale_rows
@@ -138,3 +139,36 @@ def test_graphs_made_from_the_old_features_are_dropped():
 def test_unknown_mode():
     with pytest.raises(ConfigError, match="scale: got 'atuo'.*did you mean 'auto'"):
         ScaleFeatures("atuo")
+
+
+def test_norms_of_1_beside_1500_in_one_table_and_in_two():
+    """Rows far apart in scale, a constant column of their size and zero rows: nothing blows up."""
+    x = torch.nn.functional.normalize(rows(200, 32))
+    x[::2] *= 1500
+    x[:, 5] = 1500.0
+    x[7] = 0
+    table = scale_rows(x)
+    norm = table.double().norm(dim=1)
+    norm[7] += 1
+    assert torch.allclose(norm, torch.ones(200, dtype=torch.float64), atol=1e-6)
+    assert not table[:, 5].any() and not table[7].any()
+    reference = x.double()[torch.arange(200) != 7]
+    reference = np.delete(StandardScaler().fit_transform(reference.numpy()), 5, axis=1)
+    kept = np.delete(np.delete(table.numpy(), 5, axis=1), 7, axis=0)
+    assert np.allclose(kept, normalize(reference), atol=1e-5)
+    small = torch.nn.functional.normalize(rows(200, 8, seed=1))
+    out = ScaleFeatures()(make(image=1500 * torch.nn.functional.normalize(rows(200)), text=small))
+    assert "row norms of image are 1500 times those of text" in out.feature_scaling
+    for modality in ("image", "text"):
+        assert out[modality].x.norm(dim=1).sub(1).abs().max() < 1e-5
+
+
+def test_a_mapped_table_is_scaled_as_one_in_memory(tmp_path, monkeypatch):
+    monkeypatch.setattr(row_blocks, "BLOCK_VALUES", 12)
+    x = rows(50, 7, scale=1500, shift=2)
+    x[:, 2], x[11] = 3.0, 0
+    np.save(tmp_path / "text_feat.npy", x.numpy())
+    mapped = read_features(tmp_path / "text_feat.npy")
+    before = (tmp_path / "text_feat.npy").read_bytes()
+    assert torch.equal(scale_rows(mapped), scale_rows(x))
+    assert torch.equal(mapped, x) and (tmp_path / "text_feat.npy").read_bytes() == before

@@ -1,12 +1,8 @@
-from pathlib import Path
-
 import pytest
 import torch
 from torch_geometric.data import HeteroData
 
 from mrdib_graph import graph
-from mrdib_graph.datasets.download import sha256
-from mrdib_graph.datasets.interaction_file import read_interactions
 from mrdib_graph.errors import ConfigError, DataError
 from mrdib_graph.transforms import SplitInteractions, UserItemGraph
 from mrdib_graph.transforms.split_interactions import BY_TIME, RULES, split_digest
@@ -144,41 +140,6 @@ def test_the_lattice_rule_swaps_the_halves_of_the_random_rule():
     assert counts["lattice"] == [train, test, val] and val < test
 
 
-PUBLISHED = {  # name: SHA-256 of the public file; training, validation, test rows of the rule
-    "sports": (
-        "0f75064201c0b5e422dcab735782ba4739cf41fa6003977bd29bddea523afeba",
-        [218_409, 40_029, 37_899],
-    ),
-    "clothing": (
-        "5507ad555d59ab8ddb67096f0378c52fb8475f777d2886ecafe5011d9d491e24",
-        [197_338, 41_189, 40_150],
-    ),
-}
-PUBLIC = Path(__file__).resolve().parents[2] / "../shared/data/lattice_split"
-
-
-@pytest.mark.shared
-@pytest.mark.parametrize("name", PUBLISHED)
-def test_counts_on_public_degree_sequences_are_the_published_ones(name):
-    path = PUBLIC / f"{name}.inter"
-    if not path.is_file():
-        pytest.skip(f"../shared/data/lattice_split/{name}.inter (of MMHCL's repository) is absent")
-    checksum, published = PUBLISHED[name]
-    assert sha256(path) == checksum
-    rows = read_interactions(path)
-    data = HeteroData()
-    data["user"].num_nodes = int(rows.user.max()) + 1
-    data["item"].num_nodes = int(rows.item.max()) + 1
-    data[graph.INTERACTS].edge_index = torch.stack([rows.user, rows.item])
-    for rule, expected_counts in (
-        ("lattice", published),
-        ("random", [published[0], published[2], published[1]]),
-    ):
-        label = labels(SplitInteractions(rule)(data))
-        assert torch.bincount(label, minlength=3).tolist() == expected_counts
-    assert torch.bincount(rows.label, minlength=3).tolist() == published
-
-
 def test_global_time_and_cold_items_are_recorded_with_their_options():
     data = make(time=True)
     for made, settings in (
@@ -190,6 +151,36 @@ def test_global_time_and_cold_items_are_recorded_with_their_options():
         graph.validate(out)
         assert out.split_rule == f"{settings} sha256={split_digest(out)[:12]}"
         assert repr(made) == f"SplitInteractions({settings})"
+
+
+@pytest.mark.parametrize("warm_rule", ["random", "ratio", "leave_last_out"])
+def test_beside_cold_items_the_others_are_split_user_by_user(warm_rule):
+    plain = members(SplitInteractions("cold_items", 3, share=0.25)(make(time=True)))
+    made = SplitInteractions("cold_items", 3, share=0.25, warm_rule=warm_rule)
+    data = made(make(time=True))
+    graph.validate(data)
+    both = members(data)
+    cold = {item for part in ("val", "test") for _, item in plain[part]}
+    for part in ("val", "test"):
+        assert {pair for pair in both[part] if pair[1] in cold} == plain[part]
+    warm = {part: {p for p in pairs if p[1] not in cold} for part, pairs in both.items()}
+    for user in range(len(SIZES)):
+        counts = [sum(u == user for u, _ in warm[part]) for part in graph.SPLITS]
+        if sum(counts):
+            assert tuple(counts) == expected(warm_rule, sum(counts))
+    assert made._settings() == f"cold_items seed=3 warm_rule={warm_rule} share=0.25"
+    assert data.split_rule.startswith(made._settings())
+
+
+def test_the_time_of_warm_rows_is_their_own():
+    data = SplitInteractions("cold_items", 1, warm_rule="leave_last_out")(make(time=True))
+    user, item = data[graph.INTERACTS].edge_index
+    time, label = data[graph.INTERACTS].time, labels(data)
+    trained = torch.zeros(120, dtype=torch.bool)
+    trained[item[label == 0]] = True
+    for u in user[(label == 2) & trained[item]].unique().tolist():
+        rows = (user == u) & trained[item]
+        assert time[rows & (label == 2)].min() >= time[rows & (label == 0)].max()
 
 
 def test_cold_items_follow_the_seed_and_not_the_edges():
@@ -260,6 +251,8 @@ def test_time_is_needed(rule):
         ({"seed": -1}, "got -1"),
         ({"share": 0.1}, "share: 'random' takes none; it is for global_time, cold_items"),
         ({"rule": "cold_items", "cuts": (1, 2)}, "cuts: 'cold_items' takes none"),
+        ({"warm_rule": "random"}, "warm_rule: got 'random', expected one of random"),
+        ({"rule": "cold_items", "warm_rule": "rando"}, "did you mean 'random'"),
         ({"rule": "global_time", "share": 0.0}, "share: got 0.0"),
         ({"rule": "cold_items", "share": 1}, "share: got 1,"),
         ({"rule": "global_time", "share": 0.1, "cuts": (1, 2)}, "no cuts beside it"),

@@ -1,0 +1,174 @@
+"""How time and memory grow with the graph: four sizes, edges and nodes doubled each time.
+
+    python benchmarks/growth.py --out benchmarks/results/growth.json --figure growth.png
+
+Every backbone runs at every size in a process of its own, by one thread, in CPU time, so that other
+work on the machine counts for little.  The slope is that of the least-squares line through the
+logarithms of value and interactions: 1 is linear.  A step is one on a batch of 2048, the median
+over at least three where one takes less than ten seconds; memory is the peak beyond what the
+process held after its imports.  Needs an operating system that can fork.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import multiprocessing
+import sys
+import time
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from statistics import linear_regression, median
+from typing import Any
+
+import torch
+from tabulate import tabulate
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from shapes import Shape, make_graph
+from speed import names_of, peak_resident
+from speed_rows import Training
+
+from mrdib_graph.experiment.environment import environment
+from mrdib_graph.plotting import growth_curves
+
+SIZES = tuple(Shape(4_000 * f, 1_500 * f, 25_000 * f) for f in (1, 2, 4, 8))
+WIDTHS = {"image": 256, "text": 64}
+TARGET = 1.1
+
+NO_CONTRAST = "mentor, without contrast"
+"""MENTOR's contrast compares all users and all items with one another, by its definition."""
+
+STEPS = (3, 8)
+"""Steps at least and at most, the first of which is not counted."""
+
+SECONDS = (2.0, 10.0)
+"""CPU seconds of steps to time, and after how many even fewer steps must do."""
+
+VALUES = ("prepare_s", "step_s", "epoch_s", "tables_s", "memory_mb")
+WITH_TARGET = ("step_s", "memory_mb")
+
+Row = dict[str, Any]
+
+
+def measure(name: str, shape: Shape) -> Row:
+    """Seconds of CPU and MB of one backbone at one size, in this process."""
+    before, clock = peak_resident(), time.process_time
+    data = make_graph(shape, WIDTHS)
+    started = clock()
+    options: dict[str, Any] = {"contrast_weight": 0.0} if name == NO_CONTRAST else {}
+    training = Training(name.partition(",")[0], data, **options)
+    prepared = clock() - started
+    training.begin_epoch()
+    seconds: list[float] = []
+    while len(seconds) < STEPS[0] or (sum(seconds) < SECONDS[0] and len(seconds) < STEPS[1]):
+        started = clock()
+        training.step()
+        seconds.append(clock() - started)
+        if sum(seconds) > SECONDS[1]:
+            break
+    step = median(seconds[1:] or seconds)  # the first one rebuilds what an epoch rebuilds
+    started = clock()
+    training.recommender.tables(training.data)
+    return {
+        "backbone": name,
+        **shape._asdict(),
+        "prepare_s": prepared,
+        "step_s": step,
+        "steps_timed": len(seconds[1:] or seconds),
+        "epoch_s": seconds[0] + (len(training.loader) - 1) * step,
+        "tables_s": clock() - started,
+        "memory_mb": peak_resident() - before,
+    }
+
+
+def measure_apart(name: str, shape: Shape) -> Row:
+    """:func:`measure` in a process of its own, whose peak starts with what this one holds."""
+    context = multiprocessing.get_context("fork")  # a new interpreter would import for seconds
+    with ProcessPoolExecutor(1, mp_context=context) as pool:
+        return pool.submit(measure, name, shape).result()
+
+
+def slope(rows: list[Row], value: str) -> float:
+    """Slope of the line through log value over log interactions."""
+    logs = [[math.log(row[key]) for row in rows] for key in ("pairs", value)]
+    return linear_regression(*logs).slope
+
+
+def slopes(rows: list[Row]) -> list[Row]:
+    """The slope of every value for every backbone, and whether those with a target meet it."""
+    found = []
+    for name in dict.fromkeys(row["backbone"] for row in rows):
+        mine = [row for row in rows if row["backbone"] == name]
+        if len(mine) > 1:
+            of = {value: round(slope(mine, value), 2) for value in VALUES}
+            meets = all(of[value] <= TARGET for value in WITH_TARGET)
+            found.append({"backbone": name, **of, "target": TARGET, "meets": meets})
+    return found
+
+
+def table(rows: list[Row]) -> str:
+    """Slopes, and the values at the largest size."""
+    lines = []
+    for row in slopes(rows):
+        largest = [r for r in rows if r["backbone"] == row["backbone"]][-1]
+        lines.append(
+            [
+                row["backbone"],
+                *(row[value] for value in VALUES),
+                f"{1000 * largest['step_s']:.0f}",
+                f"{largest['memory_mb']:.0f}",
+                "yes" if row["meets"] else "no",
+            ]
+        )
+    headings = ["backbone", "build", "step", "epoch", "tables", "memory"]
+    headings += ["step ms", "peak MB", f"step, memory <= {TARGET}"]
+    return tabulate(lines, headings, tablefmt="github", floatfmt=".2f")
+
+
+def main(argv: list[str]) -> None:
+    """Measure, print a table, write JSON and a figure where the flags say."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--backbone", default="all", help="comma list, or all")
+    parser.add_argument("--sizes", type=int, default=len(SIZES), help="how many of the sizes")
+    parser.add_argument("--shrink", type=int, default=1, help="divide every size by this")
+    parser.add_argument(
+        "--out", type=Path, help="JSON file, written after each backbone; its rows are kept"
+    )
+    parser.add_argument("--figure", type=Path, help="image file")
+    arguments = parser.parse_args(argv)
+    torch.set_num_threads(1)
+    names = names_of(arguments.backbone)
+    if "mentor" in names:
+        names.insert(names.index("mentor"), NO_CONTRAST)
+    rows: list[Row] = []
+    if arguments.out and arguments.out.is_file():
+        kept = json.loads(arguments.out.read_text(encoding="utf-8"))["rows"]
+        rows = [row for row in kept if row["backbone"] not in names]
+    for name in names:
+        for shape in SIZES[: arguments.sizes]:
+            rows.append(measure_apart(name, Shape(*(n // arguments.shrink for n in shape))))
+            print(rows[-1], file=sys.stderr, flush=True)
+        if arguments.out:
+            write(arguments.out, rows)
+    print(table(rows))
+    if arguments.figure:
+        growth_curves(rows).savefig(arguments.figure)
+
+
+def write(path: Path, rows: list[Row]) -> None:
+    """Machine, every measurement, and the slopes."""
+    content = {
+        "measured": f"cpu clock, 1 thread, widths {WIDTHS}, batches of 2048",
+        "machine": environment(torch.device("cpu")),
+        "rows": rows,
+        "slopes": slopes(rows),
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
