@@ -52,7 +52,7 @@ class Training:
 
     def step(self) -> None:
         """One step on the next batch."""
-        batch = self.batches[self.at % (len(self.batches) - 1)]
+        batch = self.batches[self.at % max(1, len(self.batches) - 1)]
         self.at += 1
         total = self.recommender.total(self.recommender.loss(self.data, batch, self.noise))
         self.optimizer.zero_grad()

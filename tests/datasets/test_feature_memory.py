@@ -111,5 +111,5 @@ def test_scaled_rows_of_such_a_table_need_no_memory_either(wide: Path) -> None:
 def test_a_table_is_searched_for_neighbours_and_learned_on_in_blocks(tmp_path: Path) -> None:
     """LATTICE reads every row, for the raw item graph and for the learned one."""
     folder = write_folder(tmp_path / "mid", 2_500, 60_000)
-    found = train(folder, "lattice", 550, "never")
+    found = train(folder, "lattice", 640, "never")
     assert found["mib"] > 570

@@ -145,15 +145,15 @@ def test_the_item_graph_comes_from_the_cache(
     module = importlib.import_module("mrdib_graph.transforms.item_knn_graph")
     calls = []
 
-    def counted(*args):
+    def counted(*args, **options):
         calls.append(args)
-        return knn(*args)
+        return search(*args, **options)
 
     def cached(tensors, options, build):
         return graph_cache.cached(tensors, options, build, tmp_path, minimum_bytes=0)
 
-    knn = module.knn
-    monkeypatch.setattr(module, "knn", counted)
+    search = module.neighbor_search
+    monkeypatch.setattr(module, "neighbor_search", counted)
     monkeypatch.setattr(module, "cached", cached)
     first, second = (ItemKNNGraph(3)(tiny_data()) for _ in range(2))
     assert len(calls) == 2  # one a modality, none for the second graph
