@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 import torch
@@ -59,20 +59,16 @@ class LateFusion(Backbone):
         self.inner = inner
         self.rowwise = inner.rowwise
         self.has_ids = inner.has_ids
-        self.loss_weights = inner.loss_weights
         d = self.embedding_dim
         self.user = embedding(self.num_users, self._width)
         std = math.sqrt(2 / (sum(in_channels.values()) + d))  # Xavier, of the maps side by side
-        self.project, self.project_joint = (
-            ModuleDict({m: Projection(width, d) for m, width in in_channels.items()})
-            for _ in range(2)
-        )
-        for maps in (self.project, self.project_joint):
-            for name, parameter in maps.named_parameters():
-                if name.endswith("bias"):
-                    init.zeros_(parameter)
-                else:
-                    init.normal_(parameter, std=std)
+        # W_m and V_m side by side, so that the feature rows of a batch are gathered once
+        self.project = ModuleDict({m: Projection(width, 2 * d) for m, width in in_channels.items()})
+        for name, parameter in self.project.named_parameters():
+            if name.endswith("bias"):
+                init.zeros_(parameter)
+            else:
+                init.normal_(parameter, std=std)
 
     @classmethod
     def from_data(cls, data: HeteroData, **options: Any) -> Self:
@@ -86,6 +82,11 @@ class LateFusion(Backbone):
             raise ConfigError(f"LateFusion: expected inner=BACKBONE and no other, got {options}")
         widths = {m: int(data[m].x.size(1)) for m in graph.modalities(data)}
         return cls(inner, widths)
+
+    @property
+    def loss_weights(self) -> Mapping[str, float]:  # type: ignore[override]
+        """The backbone's own, which may change from epoch to epoch."""
+        return self.inner.loss_weights
 
     @property
     def graphs(self) -> list[BaseTransform]:
@@ -166,8 +167,8 @@ class LateFusion(Backbone):
         for m in self.modalities:
             x, mask = graph.item_features(data, m)
             keep = (mask if items is None else mask[items]).unsqueeze(1)
-            z[m] = self.project[m](x, items) * keep
-            z[f"{JOINT}/{m}"] = self.project_joint[m](x, items) * keep
+            both = self.project[m](x, items) * keep
+            z[m], z[f"{JOINT}/{m}"] = torch.split(both, self.embedding_dim, dim=1)
         own = {graph.USER: dict(zip([*self.modalities, JOINT], theta, strict=True)), graph.ITEM: z}
         return {
             key: of_type

@@ -14,10 +14,10 @@ from torch_geometric.data import HeteroData
 from mrdib_graph import graph
 from mrdib_graph.backbones.backbone import Backbone, Step, embedding
 from mrdib_graph.errors import ConfigError
-from mrdib_graph.losses import emb_norm
+from mrdib_graph.losses import emb_norm, kl_to_standard_normal
 from mrdib_graph.nn import ProductOfExperts, Projection
 from mrdib_graph.subgraph import Sampling, table_rows
-from mrdib_graph.typing import Embeddings, Fused, Rows, Terms
+from mrdib_graph.typing import Embeddings, Fused, GaussianCode, Rows, Terms
 
 
 class VBPR(Backbone):
@@ -165,5 +165,5 @@ class VBPR(Backbone):
             terms["reg"] = emb_norm(step.user.out, step.item.out[:size], step.item.out[size:])
         if self.loss_weights["poe_kl"]:
             mean, log_var = step.item.views["mean"], step.item.views["log_var"]
-            terms["poe_kl"] = 0.5 * (mean.square() + log_var.exp() - log_var - 1).sum(1).mean()
+            terms["poe_kl"] = kl_to_standard_normal(GaussianCode(mean, log_var, mean)).mean()
         return terms

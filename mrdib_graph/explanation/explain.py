@@ -16,7 +16,6 @@ from mrdib_graph.explanation.result import COLLABORATIVE, Explanation
 from mrdib_graph.explanation.shapley import shapley
 from mrdib_graph.recommender import Recommender
 from mrdib_graph.serving.recommend import SCORES_PER_BLOCK, check_k, rank_rows
-from mrdib_graph.typing import rows_of
 
 Players = Mapping[str, Sequence[str]]
 
@@ -36,7 +35,7 @@ def players_of(recommender: Recommender, data: HeteroData) -> dict[str, tuple[st
         names = list(backbone.encode(backbone.prepare(data))[graph.ITEM])
     finally:
         backbone.train(training)
-    of_modality = {m: tuple(rows_of(names, m)) for m in recommender.modalities}
+    of_modality = {m: tuple(backbone.content_names([m])) for m in recommender.modalities}
     own = tuple(name for name in names if not any(name in rows for rows in of_modality.values()))
     players = {COLLABORATIVE: own} if own else {}
     return players | of_modality

@@ -1,6 +1,7 @@
 """Ranking, contrastive and regularisation losses."""
 
 from mrdib_graph.losses.contrastive import cosine_distance, distinct_rows, info_nce
+from mrdib_graph.losses.divergence import kl_to_standard_normal
 from mrdib_graph.losses.pair_scores import PairScores, inner_scores, split_items
 from mrdib_graph.losses.ranking import BPRLoss
 from mrdib_graph.losses.regularisation import emb_norm, l2_half
@@ -13,6 +14,7 @@ __all__ = [
     "emb_norm",
     "info_nce",
     "inner_scores",
+    "kl_to_standard_normal",
     "l2_half",
     "split_items",
 ]

@@ -1,7 +1,7 @@
 """The MRdIB loss module: bottleneck, decoders, the terms and their weights."""
 
 from mrdib_graph.mrdib.decoders import RankingDecoder
-from mrdib_graph.mrdib.gaussian_bottleneck import GaussianBottleneck, kl_to_standard_normal
+from mrdib_graph.mrdib.gaussian_bottleneck import GaussianBottleneck
 from mrdib_graph.mrdib.mrdib import MRdIB
 from mrdib_graph.mrdib.synergy import synergy_hinge
 from mrdib_graph.mrdib.weighting import DynamicWeightAverage, UncertaintyWeighting, Weighting
@@ -13,6 +13,5 @@ __all__ = [
     "RankingDecoder",
     "UncertaintyWeighting",
     "Weighting",
-    "kl_to_standard_normal",
     "synergy_hinge",
 ]

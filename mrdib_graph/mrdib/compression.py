@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from mrdib_graph.mrdib.gaussian_bottleneck import kl_to_standard_normal
+from mrdib_graph.losses import kl_to_standard_normal
 from mrdib_graph.typing import GaussianCode
 
 Codes = dict[str, GaussianCode]

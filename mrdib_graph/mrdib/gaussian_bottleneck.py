@@ -60,18 +60,3 @@ class GaussianBottleneck(Module):
         log_var = self.log_var(x).clamp(*_LOG_VAR_RANGE)
         noise = torch.empty_like(mean).normal_(generator=generator)
         return GaussianCode(mean, log_var, mean + (0.5 * log_var).exp() * noise)
-
-
-def kl_to_standard_normal(code: GaussianCode) -> Tensor:
-    r"""KL of each row's code to :math:`\mathcal N(0, I)` in nats: [n, d] -> [n].
-
-    .. math::
-        \tfrac12 \sum_d (\mu^2 + \sigma^2 - \log \sigma^2 - 1)
-
-    Raises:
-        ConfigError: The code is deterministic, so the divergence is infinite.
-    """
-    if code.log_var is None:
-        raise ConfigError("kl: the code has no variance (stochastic=False or eval mode)")
-    log_var = code.log_var
-    return 0.5 * (code.mean.square() + log_var.exp() - log_var - 1).sum(-1)

@@ -7,7 +7,7 @@ import torch
 from torch_geometric.data import HeteroData
 
 from mrdib_graph import LateFusion, MRdIB, Recommender, backbones, graph, resolver
-from mrdib_graph.backbones import JOINT, LATTICE, VBPR, Backbone, DualGNN, LightGCN
+from mrdib_graph.backbones import JOINT, LATTICE, SOIL, VBPR, Backbone, DualGNN, LightGCN
 from mrdib_graph.config import Settings
 from mrdib_graph.controls import ContentLoss, ModalityDropout, NoContent
 from mrdib_graph.errors import ConfigError
@@ -46,11 +46,11 @@ def test_score_is_the_backbones_plus_one_product_for_each_modality() -> None:
     *theta, joint = model.user.weight.detach().split(8, dim=1)
     for t, m in zip(theta, model.modalities, strict=True):
         x, mask = graph.item_features(model.prepare(data), m)
-        for vector, maps in ((t, model.project), (joint, model.project_joint)):
-            linear = maps[m].linear
-            for i in range(graph.num_items(data)):
-                if mask[i]:
-                    expected[:, i] += vector @ (linear.weight @ x[i].float() + linear.bias).detach()
+        linear = model.project[m].linear
+        for i in range(graph.num_items(data)):
+            if mask[i]:
+                own, share = (linear.weight @ x[i].float() + linear.bias).detach().split(8)
+                expected[:, i] += t @ own + joint @ share
     torch.testing.assert_close(user @ item.T, expected, atol=1e-5, rtol=1e-5)
 
 
@@ -147,6 +147,20 @@ def test_knock_out_of_a_modality_reaches_every_row_of_it() -> None:
     )
     no_ids = LateFusion.from_data(data, inner=LightGCN.from_data(data))
     assert no_ids.content_names(["text"]) == ["text", "joint/text"]
+
+
+def test_weights_of_the_backbones_own_terms_follow_the_epoch() -> None:
+    """SOIL's contrasts warm up over the epochs."""
+    data = tiny_data()
+    inner = SOIL.from_data(data, embedding_dim=8, contrast_warmup_epochs=4)
+    recommender = Recommender(LateFusion.from_data(data, inner=inner)).train()
+    data = recommender.backbone.prepare(data)
+    seen = []
+    for epoch in range(3):
+        recommender.prepare_epoch(data, epoch, torch.Generator().manual_seed(0))
+        assert recommender.loss_weights["contrast"] == inner.loss_weights["contrast"]
+        seen.append(recommender.loss_weights["contrast"])
+    assert len(set(seen)) > 1
 
 
 def test_keeps_what_follows_the_fusion() -> None:

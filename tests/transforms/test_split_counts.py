@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from scipy.optimize import linprog
 from torch_geometric.data import HeteroData
 
 from mrdib_graph import graph
@@ -108,7 +109,6 @@ def test_degrees_that_fit_the_public_totals_give_the_published_counts(name):
 @pytest.mark.parametrize("rule", RULES)
 def test_no_degrees_at_all_give_the_published_counts_under_another_rule(name, rule):
     """A linear programme over how many users have n rows, n from 5 to all items."""
-    linprog = pytest.importorskip("scipy.optimize").linprog
     users, items, rows = SIZES_OF[name]
     n = range(5, items + 1)
     equal = [[1] * len(n), n, *zip(*(held_out(rule, size) for size in n), strict=True)]
