@@ -7,7 +7,7 @@ import torch
 from torch import Generator
 from torch_geometric import typing
 
-from mrdib_graph import backbones, graph, resolver
+from mrdib_graph import LateFusion, backbones, graph, resolver
 from mrdib_graph.backbones import BM3, FREEDOM, LATTICE, MGCN, SMORE, SOIL, VBPR, LightGCN, SLMRec
 from mrdib_graph.backbones.backbone import Backbone, features_trained
 from mrdib_graph.errors import ConfigError
@@ -17,7 +17,17 @@ from mrdib_graph.recommender import Recommender
 from mrdib_graph.subgraph import is_subgraph
 from mrdib_graph.testing.tiny_data import tiny_data
 
+
+class LateFreedom(LateFusion):
+    """Late fusion around FREEDOM, built like any backbone."""
+
+    @classmethod
+    def from_data(cls, data, **options):
+        return super().from_data(data, inner=FREEDOM.from_data(data, **options))
+
+
 SAMPLED = [
+    (LateFreedom, {"prune": 0.3}),
     (VBPR, {"reg": 0.1}),
     (VBPR, {"user_side": "vector"}),
     (LightGCN, {"num_layers": 3, "reg": 0.1}),

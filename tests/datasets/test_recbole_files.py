@@ -1,13 +1,10 @@
-import importlib.util
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mrdib_graph.datasets import MMRecFolder, convert
+from mrdib_graph.datasets import MMRecFolder, convert, recbole_example
 from mrdib_graph.datasets.download import sha256
 from mrdib_graph.datasets.recbole_files import read_recbole
 from mrdib_graph.errors import DataError
@@ -158,18 +155,11 @@ def test_any_rows_are_read_or_refused(tmp_path_factory, rows):
         assert found.user.numel() >= 4
 
 
-def recbole_example() -> Path | None:
-    """ML-100K of an installed recbole, found without importing it."""
-    spec = importlib.util.find_spec("recbole")
-    if spec is None or spec.origin is None:
-        return None
-    return Path(spec.origin).parent / "dataset_example" / "ml-100k"
-
-
 def test_movielens_100k_of_an_installed_recbole(tmp_path):
-    source = recbole_example()
-    if source is None:
-        pytest.skip("recbole, whose wheel has MovieLens-100K as atomic files, is not installed")
+    try:
+        source = recbole_example("ml-100k")
+    except DataError as error:
+        pytest.skip(str(error))
     assert sha256(source / "ml-100k.inter").startswith("4edb74e2a81178c2")
     record = convert("recbole", source, tmp_path / "ml-100k", split="leave_last_out")
     counts = record["counts"]
