@@ -66,7 +66,13 @@ METHODS = {
     "shared": Method("bare", options=_SHARED),
     "poe": Method("bare", options=_POE),
     "poe-dropout": Method("modality-dropout", options=_POE),
+    "id-dropout": Method("id-dropout"),
+    "content-loss": Method("content-loss"),
     "mrdib": Method("mrdib"),
+    "late": Method("bare-late"),
+    "id-dropout-late": Method("id-dropout-late"),
+    "content-loss-late": Method("content-loss-late"),
+    "mrdib-late": Method("mrdib-late"),
     "propagation-mrdib": Method("mrdib", "interactions"),
     "no-content": Method("no-content"),
 }

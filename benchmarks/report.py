@@ -24,7 +24,7 @@ from mrdib_graph import plotting
 from mrdib_graph.config import settings_name
 from mrdib_graph.errors import ConfigError, DataError, MRdIBError
 from mrdib_graph.experiment import FinishedRun, compare_arms
-from mrdib_graph.experiment.objectives import ABLATED
+from mrdib_graph.experiment.objectives import ABLATED, LATE
 from mrdib_graph.experiment.outputs import write_text
 from mrdib_graph.experiment.report import MAIN_METRIC, arm_table
 from mrdib_graph.experiment.results import ArmComparison, ArmResult, compare_pairs
@@ -149,21 +149,23 @@ def _draw_curves(section: Section, backbone: str, run: FinishedRun, metric: str)
 
 def _draw_codes(section: Section, backbone: str, run: FinishedRun) -> None:
     specs = {s.objective: s for s in run.specs if settings_name(s.backbone) == backbone}
-    with_mrdib = [name for name in ("mrdib", "paper") if name in specs]
-    if "bare" not in specs or not with_mrdib:
-        section.left_out.append(f"{backbone}, map of the codes: it needs the arms bare and mrdib")
+    pairs = [("bare", "mrdib"), ("bare", "paper"), (f"bare{LATE}", f"mrdib{LATE}")]
+    found = [(without, arm) for without, arm in pairs if {without, arm} <= set(specs)]
+    if not found:
+        section.left_out.append(
+            f"{backbone}, map of the codes: it needs the arms bare and mrdib, or both with {LATE}"
+        )
         return
     try:
-        before = run.codes(specs["bare"])
-        for name in with_mrdib:
+        for without, arm in found:
             figure = plotting.code_map(
-                before,
-                run.codes(specs[name]),
+                run.codes(specs[without]),
+                run.codes(specs[arm]),
                 seed=0,
-                titles=(f"{backbone}, bare", f"{backbone}, {name}"),
+                titles=(f"{backbone}, {without}", f"{backbone}, {arm}"),
             )
             section.add(
-                f"codes-{backbone}-{name}.png",
+                f"codes-{backbone}-{arm}.png",
                 figure,
                 "The same items' modality codes without and with MRdIB, of the first seed, by "
                 "t-SNE: neighbourhoods count, distances between groups and axes do not.",

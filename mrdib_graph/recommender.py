@@ -119,9 +119,14 @@ class Recommender(Module):
             def alone(m: str) -> PairScores:
                 return self._alone(m, scoring, items[m], masks, nodes, place)
 
+            def unique(m: str) -> Tensor:
+                residual = self.mrdib is not None and self.mrdib.unique == "residual"
+                others = [alone(other) for other in items if other != m] if residual else []
+                return alone(m).beside(others).loss(self.ranking_loss)
+
             terms |= self.mrdib(
                 codes,
-                lambda m: alone(m).loss(self.ranking_loss),
+                unique,
                 masks,
                 generator=generator,
                 alone=list(items),

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch.nn import Linear, ModuleDict
 
-from mrdib_graph import graph
+from mrdib_graph import LateFusion, graph
 from mrdib_graph.backbones import CONTEXT, LATTICE, VBPR, Backbone, LightGCN, embedding
 from mrdib_graph.controls import ContentLoss, ModalityDropout, SplitL2
 from mrdib_graph.errors import ConfigError
@@ -179,6 +179,35 @@ def test_unique_term_is_bpr_of_each_code_alone_on_rows_that_have_it(tiny, user_s
                 lambda u, i, s=scores: s[u][i], batch, lambda i, m=m: m == "image" or i != 3
             )
     assert terms["unique"].item() == pytest.approx(total, rel=1e-5)
+
+
+@pytest.mark.parametrize("cls", [VBPR, LateFusion])
+def test_residual_unique_term_asks_each_code_on_top_of_the_others(tiny, cls):
+    backbone = make(VBPR, tiny, user_side="vector")
+    if cls is LateFusion:
+        backbone = LateFusion.from_data(tiny, inner=backbone)
+    options = {"alpha_unique": 0.5, "alpha_redundancy": 0}
+    recommender = with_mrdib(backbone, unique="residual", **options)
+    batch = batch_of(tiny, size=200, num_negatives=1)
+    terms = recommender.loss(tiny, batch)
+    terms["unique"].backward()
+
+    h = backbone.encode(tiny)
+    score = {m: h["user"][m] @ h["item"][m].T for m in ("image", "text")}
+    if cls is LateFusion:
+        score["joint"] = h["user"]["joint"] @ backbone.joint_code(h["item"]).T
+    u, i, j = batch.user, batch.pos_item, batch.neg_item[:, 0]
+    margin = {m: s[u, i] - s[u, j] for m, s in score.items()}
+    total = 0.0
+    for m in margin:
+        whole = sum(x if name == m else x.detach() for name, x in margin.items())
+        has = torch.ones_like(i, dtype=torch.bool) if m != "text" else (i != 3) & (j != 3)
+        total = total - F.logsigmoid(whole[has]).mean()
+    assert not ((i != 3) & (j != 3)).all(), "item 3 has no text"
+    torch.testing.assert_close(terms["unique"], total)
+    learned = [p for p in backbone.parameters() if p.grad is not None]
+    for p, grad in zip(learned, torch.autograd.grad(total, learned), strict=True):
+        torch.testing.assert_close(p.grad, grad, rtol=1e-4, atol=1e-7)
 
 
 @pytest.mark.parametrize("cls", [VBPR, LATTICE, Rowwise, TableWise])

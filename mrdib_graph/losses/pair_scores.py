@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 import torch
@@ -28,6 +28,14 @@ class PairScores(NamedTuple):
         if self.present is None:
             return difference
         return difference.masked_fill(~self.present, -torch.inf)
+
+    def beside(self, others: Iterable[PairScores]) -> PairScores:
+        """The scores on top of those of others, through which no gradient flows."""
+        positive, negative = self.positive, self.negative
+        for other in others:
+            positive = positive + other.positive.detach()
+            negative = negative + other.negative.detach()
+        return PairScores(positive, negative, self.present)
 
     def loss(self, ranking_loss: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
         """A ranking loss over the rows with every item present; 0 where there is none: []."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor
@@ -23,6 +23,8 @@ from mrdib_graph.mrdib.redundancy import (
 )
 from mrdib_graph.mrdib.weighting import WeightingName, build_weighting
 from mrdib_graph.typing import Rows, Terms
+
+UniqueForm = Literal["alone", "residual"]
 
 
 class MRdIB(Module):
@@ -62,6 +64,10 @@ class MRdIB(Module):
         redundancy: ``'pairwise'``: the mean over pairs, as above; ``'total_correlation'``:
             :math:`\sum_{m \ge 2} I(z_1 .. z_{m-1}; z_m)`, which is the total correlation
             :math:`\sum_m H(z_m) - H(z_1 .. z_M)`.
+        unique: ``'alone'``: each code's loss by itself, as above; ``'residual'``: its loss on top
+            of the scores of the other codes, held fixed, so that it is asked only for what they
+            lack, :math:`-\log p(y | z_m, \mathrm{sg}(z_{-m}))`. Without decoders the gradient is
+            that of one ranking loss on the sum of the codes' scores.
         alpha_synergy: Weight of :func:`synergy_hinge`, which is no part of the paper; 0 for none.
         synergy_margin: Its margin, in units of the score.
         weighting: ``'fixed'``, or :class:`UncertaintyWeighting` or :class:`DynamicWeightAverage` by
@@ -91,6 +97,7 @@ class MRdIB(Module):
         estimator_options: Mapping[str, object] | None = None,
         free_bits: float | Mapping[str, float] = 0.0,
         redundancy: RedundancyForm = "pairwise",
+        unique: UniqueForm = "alone",
         alpha_synergy: float = 0.0,
         synergy_margin: float = 1.0,
         weighting: WeightingName = "fixed",
@@ -111,6 +118,9 @@ class MRdIB(Module):
         self.alpha_kl = alpha_kl
         self.alpha_redundancy = alpha_redundancy
         self.alpha_unique = alpha_unique
+        if unique not in get_args(UniqueForm):
+            raise ConfigError(f"unique: got {unique!r}, expected alone or residual")
+        self.unique = unique
         self.alpha_synergy = alpha_synergy
         self.synergy_margin = synergy_margin
         self.kl_warmup_epochs = kl_warmup_epochs
@@ -206,7 +216,7 @@ class MRdIB(Module):
 
         Args:
             codes: Node type to its codes, for example of users and of items.
-            unique_loss: Modality to the target's loss given that modality's code alone.
+            unique_loss: Modality to the target's loss of the form :attr:`unique`.
             masks: Modality to the item rows that have it [n] bool; all by default.  A masked row
                 enters no term.
             redundancy_on: Node types whose codes the redundancy is taken on.

@@ -51,3 +51,31 @@ def test_without_ids_it_is_refused(rows):
 def test_negative_weight_is_named():
     with pytest.raises(ConfigError, match=r"weight: got -1, expected 0 or more"):
         ContentLoss(["image"], weight=-1)
+
+
+@pytest.mark.parametrize("user_side", ["shared", "vector"])
+def test_its_gradient_is_that_of_unique_losses_that_ask_only_for_what_the_others_lack(
+    tiny, user_side
+):
+    """Each modality's score beside those of the others held fixed, summed over the modalities."""
+    torch.manual_seed(0)
+    backbone = VBPR.from_data(tiny, embedding_dim=6, user_side=user_side)
+    recommender = Recommender(backbone, control=ContentLoss(backbone.modalities))
+    batch = next(iter(TripletLoader(tiny, 16)))
+    recommender.loss(tiny, batch)["content"].backward()
+    learned = {k: p for k, p in backbone.named_parameters() if p.grad is not None}
+    of_content = {k: p.grad.clone() for k, p in learned.items()}
+
+    backbone.zero_grad()
+    h = backbone.encode(tiny)
+    margin = {}
+    for m in backbone.modalities:
+        theta = backbone.modality_user(m, h["user"])[batch.user]
+        positive, negative = (h["item"][m][x] for x in (batch.pos_item, batch.neg_item[:, 0]))
+        margin[m] = (theta * (positive - negative)).sum(1)
+    for m, mine in margin.items():
+        others = sum(x.detach() for name, x in margin.items() if name != m)
+        (-torch.nn.functional.logsigmoid(mine + others).mean()).backward(retain_graph=True)
+    assert any(k.startswith("project") for k in of_content)
+    for k, p in learned.items():
+        torch.testing.assert_close(p.grad, of_content[k], rtol=1e-4, atol=1e-7)

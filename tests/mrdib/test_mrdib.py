@@ -353,6 +353,7 @@ def test_same_seed_same_bits():
         ({"estimator_options": {"florr": 1}}, "option 'florr' is unknown; did you mean 'floor'"),
         ({"mean": "cubic"}, "mean: got 'cubic'"),
         ({"decoder": "mlp"}, "decoder: got 'mlp'"),
+        ({"unique": "only"}, "unique: got 'only', expected alone or residual"),
     ],
 )
 def test_bad_options_are_named(options, message):
