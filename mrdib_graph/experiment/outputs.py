@@ -6,8 +6,12 @@ import json
 import math
 import os
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock, Timeout
 
 from mrdib_graph import config as configuration
 from mrdib_graph.config import RunConfig, settings_name
@@ -49,6 +53,25 @@ class Outputs:
             raise ConfigError(f"--out {self.folder}: another run took the folder") from error
         except OSError as error:
             raise DataError(f"--out {self.folder}: cannot be written: {error}") from error
+
+    @contextmanager
+    def only_one(self) -> Iterator[None]:
+        """Keep other processes from the folder, as a second ``--resume`` of a run that is at work.
+
+        Raises:
+            ConfigError: Another one is at work there.
+        """
+        lock = FileLock(self.folder / ".lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout as error:
+            raise ConfigError(
+                f"--out {self.folder}: another process is at work there; wait for its end"
+            ) from error
+        try:
+            yield
+        finally:
+            lock.release()
 
     def _check_empty(self) -> None:
         if self.resume or not self.folder.exists():

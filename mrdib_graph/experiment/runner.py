@@ -67,15 +67,23 @@ class Experiment:
         """Train and compare everything; returns the content of ``results.json``.
 
         Raises:
-            ConfigError: No arm that any backbone can have.
+            ConfigError: No arm that any backbone can have, or another process is at work in the
+                folder.
             DataError: The data are bad.
             Interrupted: Ctrl-C; a later call with ``resume`` goes on.
         """
         data = self.dataset[0]
         specs = self._specs(data)
+        outputs.create()
+        with outputs.only_one():
+            return self._train(data, specs, outputs, resume)
+
+    def _train(
+        self, data: HeteroData, specs: list[ArmSpec], outputs: Outputs, resume: bool
+    ) -> dict[str, Any]:
+        """The run, in a folder that is this process's alone."""
         evaluator = Evaluator(data)
         info = self._dataset_info(data)
-        outputs.create()
         outputs.write_config(self.config)
         telling.start_parent(self.tracker, outputs.folder.name, self.config, info)
         arms = self._closed_forms(data, evaluator)

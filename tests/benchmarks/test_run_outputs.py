@@ -65,7 +65,7 @@ def test_the_files(finished) -> None:
     names = {p.name for p in finished.folder.iterdir() if not p.name.startswith("mlflow.db.")}
     assert names == {
         *("config.yaml", "results.json", "report.md", "per_user.parquet", "figures"),
-        *("checkpoints", "bundle", "mlflow.db", "artifacts"),
+        *("checkpoints", "bundle", "mlflow.db", "artifacts", ".lock"),
     }
     checkpoints = {p.name for p in (finished.folder / "checkpoints").iterdir()}
     assert checkpoints == {f"{b}-{o}-seed{s}.ckpt" for b, o in TRAINED for s in (0, 1)}

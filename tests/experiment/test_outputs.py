@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pandas as pd
@@ -74,6 +76,29 @@ def test_two_runs_that_start_at_once(tmp_path: Path) -> None:
     one.create()
     with pytest.raises(ConfigError, match="not empty"):
         two.create()
+
+
+def test_a_run_that_is_resumed_twice_at_once(tmp_path: Path) -> None:
+    """The lock belongs to one process at a time, and goes with it however it ends."""
+    folder = tmp_path / "run"
+    outputs = Outputs(folder)
+    outputs.create()
+    hold = (
+        "import sys; from pathlib import Path; from mrdib_graph.experiment.outputs import Outputs\n"
+        "(Path(sys.argv[1]) / 'config.yaml').touch()\n"
+        "with Outputs(Path(sys.argv[1]), resume=True).only_one():\n"
+        "    print('held', flush=True); sys.stdin.read()"
+    )
+    command, pipe = [sys.executable, "-c", hold, str(folder)], subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe) as other:
+        assert other.stdout is not None and other.stdout.readline() == b"held\n"
+        with pytest.raises(ConfigError, match="another process is at work there"):
+            with outputs.only_one():
+                pytest.fail("two at once")
+        other.kill()
+        other.wait()
+        with outputs.only_one():
+            assert (folder / ".lock").exists()
 
 
 def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
