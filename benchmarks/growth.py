@@ -38,7 +38,10 @@ SIZES = tuple(Shape(4_000 * f, 1_500 * f, 25_000 * f) for f in (1, 2, 4, 8))
 WIDTHS = {"image": 256, "text": 64}
 TARGET = 1.1
 
-NO_CONTRAST = "mentor, without contrast"
+MENTOR: dict[str, dict[str, Any]] = {
+    "mentor, without contrast": {"contrast_weight": 0.0},
+    "mentor, sampled contrast": {"contrast_rows": 1024},
+}
 """MENTOR's contrast compares all users and all items with one another, by its definition."""
 
 STEPS = (3, 8)
@@ -58,8 +61,7 @@ def measure(name: str, shape: Shape) -> Row:
     before, clock = peak_resident(), time.process_time
     data = make_graph(shape, WIDTHS)
     started = clock()
-    options: dict[str, Any] = {"contrast_weight": 0.0} if name == NO_CONTRAST else {}
-    training = Training(name.partition(",")[0], data, **options)
+    training = Training(name.partition(",")[0], data, **MENTOR.get(name, {}))
     prepared = clock() - started
     training.begin_epoch()
     seconds: list[float] = []
@@ -142,7 +144,8 @@ def main(argv: list[str]) -> None:
     torch.set_num_threads(1)
     names = names_of(arguments.backbone)
     if "mentor" in names:
-        names.insert(names.index("mentor"), NO_CONTRAST)
+        at = names.index("mentor")
+        names[at:at] = MENTOR
     rows: list[Row] = []
     if arguments.out and arguments.out.is_file():
         kept = json.loads(arguments.out.read_text(encoding="utf-8"))["rows"]

@@ -1,12 +1,16 @@
-"""A catalogue of a million items: build the graphs and train an epoch, with time and peak memory.
+"""Large graphs: build the item graphs, train an epoch and evaluate, with time and peak memory.
 
     python benchmarks/large.py --backbone lightgcn,vbpr,lattice --out benchmarks/results/large.json
+    python benchmarks/large.py --shape electronics --backbone lattice --batch-size 2048
 
-The graph is seeded and random, with long-tailed degrees (``shapes.py``): 500,000 users, 1,000,000
-items, 5,000,000 training interactions, and features 128 and 64 wide that are noisy copies of
-prototypes.  Item graphs are searched by FAISS (extra ``ann``), and their recall is reported.  Each
-backbone runs in a process of its own that cannot take more than ``--limit-gb`` of memory.  Whole
-graphs want large batches: a step passes messages along every edge, whatever its batch.
+The graph is seeded and random, with long-tailed degrees (``shapes.py``).  By default it has 500,000
+users, 1,000,000 items, 5,000,000 training interactions, and features 128 and 64 wide; ``--shape``
+takes the counts and the widths of a public data set instead.  Each backbone runs in a process of
+its own that cannot take more than ``--limit-gb`` of memory.  Item graphs of more than 100,000 items
+are searched by FAISS where it is installed (extra ``ann``), and their recall is reported;
+``--search`` decides otherwise.  Whole graphs want large batches: a step passes messages along every
+edge, whatever its batch.  Name an empty folder in ``MRDIB_GRAPH_CACHE``, or graphs that were built
+before are read instead of built.
 """
 
 from __future__ import annotations
@@ -17,33 +21,46 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from tabulate import tabulate
-from torch import Generator
+from torch import Generator, Tensor
 from torch_geometric.data import HeteroData
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+import shapes
 from shapes import Shape, make_graph
 from speed import peak_resident
 
 from mrdib_graph import backbones, graph, resolver
-from mrdib_graph.backbones import Backbone
+from mrdib_graph.backbones import LATTICE, Backbone
+from mrdib_graph.evaluation import Evaluator
 from mrdib_graph.experiment.environment import environment
 from mrdib_graph.loader import TripletLoader
 from mrdib_graph.nn import neighbor_search
+from mrdib_graph.nn.neighbor_search import Search
 from mrdib_graph.recommender import Recommender
 
 WIDTHS = {"image": 128, "text": 64}
-OPTIONS: dict[str, dict[str, Any]] = {
-    "lattice": {"mix": 1.0},
-    "lattice-learned": {"mix": 0.9},
-}
-"""Options by name; with ``mix`` 1 LATTICE's item graph is that of the raw features, frozen."""
+OPTIONS: dict[str, dict[str, Any]] = {"lattice-frozen": {"mix": 1.0}}
+"""Options by name; with ``mix`` 1 LATTICE's item graph is that of the raw features alone."""
 
 Result = dict[str, Any]
+
+
+class Plan(NamedTuple):
+    """What one run does."""
+
+    name: str
+    shape: Shape
+    widths: dict[str, int]
+    batch_size: int
+    max_steps: int = 0
+    search: Search = "auto"
+    evaluate: int = 10_000
+    learned: tuple[Search, ...] = ()
 
 
 class Stages:
@@ -68,49 +85,78 @@ class Stages:
         print(row, file=sys.stderr, flush=True)
         self._start()
 
+    def cpu(self, start: str) -> float:
+        """CPU seconds of the stages whose name starts so."""
+        return float(sum(row["cpu_s"] for row in self.rows if row["stage"].startswith(start)))
 
-def run(name: str, shape: Shape, batch_size: int, max_steps: int) -> Result:
+
+def run(plan: Plan) -> Result:
     """One backbone, in this process."""
     stages = Stages()
-    data = make_graph(shape, WIDTHS)
+    data = make_graph(plan.shape, plan.widths)
     stages.done("generate")
     torch.manual_seed(0)
-    cls = resolver.resolve_class(name.partition("-")[0], backbones, Backbone, "backbone")
-    backbone: Backbone = cls.from_data(data, **OPTIONS.get(name, {}))
+    cls = resolver.resolve_class(plan.name.partition("-")[0], backbones, Backbone, "backbone")
+    options = {"search": plan.search} if issubclass(cls, LATTICE) else {}
+    backbone: Backbone = cls.from_data(data, **OPTIONS.get(plan.name, {}), **options)
     data = backbone.prepare(data)
     stages.done("build the graphs")
     recommender = Recommender(backbone).train()
-    optimizer = torch.optim.Adam(recommender.parameters(), fused=True)
-    loader = TripletLoader(data, batch_size, generator=Generator().manual_seed(0))
-    recommender.prepare_epoch(data, 0, Generator().manual_seed(0))
-    losses = []
-    for batch in loader:
-        terms = recommender.loss(data, batch)
-        total = recommender.total(terms)
-        optimizer.zero_grad()
-        torch.autograd.backward(total)
-        optimizer.step()
-        losses.append(float(total.detach()))
-        if len(losses) in (1, max_steps):
-            stages.done("first step" if len(losses) == 1 else f"steps 2 to {max_steps}")
-        if len(losses) == max_steps:
-            break
-    else:
-        stages.done("rest of the epoch")
+    loader = TripletLoader(data, plan.batch_size, generator=Generator().manual_seed(0))
+    losses = train(recommender, data, loader, plan.max_steps, stages)
     user, item = recommender.tables(data)
     stages.done("tables")
-    assert bool(user.isfinite().all() and item.isfinite().all())
-    return {
-        "backbone": name,
-        **shape._asdict(),
-        "batch_size": batch_size,
+    evaluator = Evaluator(data)
+    some = evaluator.users("test")[: plan.evaluate]
+    recall = evaluator(user, item, "test", some).mean["recall@20"]
+    stages.done(f"evaluate {some.numel()} users")
+    later = max(1, len(losses) - 1)
+    epoch = stages.cpu("first step") + (len(loader) - 1) * stages.cpu("steps") / later
+    result = {
+        "backbone": plan.name,
+        "options": {**OPTIONS.get(plan.name, {}), **options},
+        **plan.shape._asdict(),
+        "widths": plan.widths,
+        "batch_size": plan.batch_size,
         "steps": len(losses),
         "steps_of_an_epoch": len(loader),
+        "epoch_cpu_s": round(epoch, 1),
         "losses": [losses[0], losses[-1]],
+        "recall@20": recall,
         "recall": recalls(data),
         "stages": stages.rows,
         "peak_gb": stages.rows[-1]["peak_gb"],
     }
+    if plan.learned and isinstance(backbone, LATTICE):
+        del user, item, evaluator
+        result["learned"] = learned_searches(backbone, data, plan.learned)
+        result["peak_gb"] = round(peak_resident() * 2**20 / 1e9, 2)
+    return result
+
+
+def train(
+    recommender: Recommender,
+    data: HeteroData,
+    loader: TripletLoader,
+    max_steps: int,
+    stages: Stages,
+) -> list[float]:
+    """The losses of an epoch, or of its first steps."""
+    optimizer = torch.optim.Adam(recommender.parameters(), fused=True)
+    recommender.prepare_epoch(data, 0, Generator().manual_seed(0))
+    losses: list[float] = []
+    for batch in loader:
+        total = recommender.total(recommender.loss(data, batch))
+        optimizer.zero_grad()
+        torch.autograd.backward(total)
+        optimizer.step()
+        losses.append(float(total.detach()))
+        if len(losses) == 1:
+            stages.done("first step")
+        if len(losses) == max_steps:
+            break
+    stages.done(f"steps 2 to {len(losses)}")
+    return losses
 
 
 def recalls(data: HeteroData) -> dict[str, float]:
@@ -119,75 +165,120 @@ def recalls(data: HeteroData) -> dict[str, float]:
     return {m: r.search_recall for m, r in relations.items() if "search_recall" in r}
 
 
-def search_cost(items: int, width: int, k: int = 10) -> Result:
-    """Seconds and recall of one item kNN search at this size."""
-    data = make_graph(Shape(10, items, 20), {"image": width})
+@torch.no_grad()
+def learned_searches(
+    backbone: LATTICE, data: HeteroData, kinds: tuple[Search, ...]
+) -> list[Result]:
+    """The search that LATTICE makes once an epoch, on the features as projected now."""
+    found = []
+    for modality in backbone.modalities:
+        x, mask = graph.item_features(data, modality)
+        projected = backbone.project[modality](x)
+        for kind in kinds:
+            found.append({"modality": modality, **timed_search(projected, backbone.k, kind, mask)})
+            print(found[-1], file=sys.stderr, flush=True)
+    return found
+
+
+def timed_search(x: Tensor, k: int, search: Search, mask: Tensor | None = None) -> Result:
+    """CPU seconds and recall of one item kNN search."""
     started = time.process_time()
-    found = neighbor_search(data["image"].x, k)
+    found = neighbor_search(x, k, mask, search)
     seconds = round(time.process_time() - started, 1)
-    return {"items": items, "width": width, "cpu_s": seconds, "recall": found.recall}
+    sizes = {"items": x.size(0), "width": x.size(1), "search": search}
+    return {**sizes, "cpu_s": seconds, "recall": found.recall}
 
 
-def _apart(limit_gb: float, *work: Any) -> Result:
+def search_cost(items: int, width: int, search: Search, k: int = 10) -> Result:
+    """:func:`timed_search` of generated features."""
+    return timed_search(make_graph(Shape(10, items, 20), {"image": width})["image"].x, k, search)
+
+
+def _apart(arguments: argparse.Namespace, *work: Any) -> Result:
     """``run`` or ``search_cost`` in a process of its own under a limit of memory."""
-    command = [sys.executable, __file__, "--limit-gb", str(limit_gb), "--one", json.dumps(work)]
+    command = [sys.executable, __file__, "--limit-gb", str(arguments.limit_gb)]
+    command += ["--one", json.dumps([arguments.threads, *work])]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     result: Result = json.loads(done.stdout.splitlines()[-1])
     return result
 
 
-def _limit(gigabytes: float) -> None:
+def _one(limit_gb: float, threads: int | None, what: str, *rest: Any) -> Result:
     import resource
 
-    size = int(gigabytes * 1e9)
+    size = int(limit_gb * 1e9)
     resource.setrlimit(resource.RLIMIT_DATA, (size, size))
+    if threads:
+        torch.set_num_threads(threads)
+    if what == "search":
+        return search_cost(*rest)
+    name, shape, *others = rest
+    return run(Plan(name, Shape(*shape), *others))
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command's flags."""
+    made = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    kinds = ("auto", "exact", "faiss")
+    made.add_argument("--backbone", default="lightgcn,vbpr,lattice-frozen", help="comma list")
+    made.add_argument("--shape", choices=shapes.SHAPES, help="counts and widths of a public set")
+    made.add_argument("--users", type=int, default=500_000)
+    made.add_argument("--items", type=int, default=1_000_000)
+    made.add_argument("--pairs", type=int, default=5_000_000, help="training interactions")
+    made.add_argument("--batch-size", type=int, default=131_072)
+    made.add_argument("--max-steps", type=int, default=0, help="stop an epoch here; 0: never")
+    made.add_argument("--search", choices=kinds, default="auto", help="of lattice's item graphs")
+    made.add_argument("--evaluate", type=int, default=10_000, help="test users at most")
+    made.add_argument(
+        "--learned", default="", help="exact,faiss: time the search of lattice's learned graph so"
+    )
+    made.add_argument(
+        "--searches", default="", help="items:width:exact|faiss of searches alone, comma list"
+    )
+    made.add_argument("--limit-gb", type=float, default=16.0)
+    made.add_argument("--threads", type=int, help="of torch; torch's own choice by default")
+    made.add_argument("--out", type=Path, help="JSON file; rows that it has are kept")
+    made.add_argument("--one", help=argparse.SUPPRESS)
+    return made
 
 
 def main(argv: list[str]) -> None:
     """Measure, print a table and write JSON after each backbone."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--backbone", default="lightgcn,vbpr,lattice", help="comma list")
-    parser.add_argument("--users", type=int, default=500_000)
-    parser.add_argument("--items", type=int, default=1_000_000)
-    parser.add_argument("--pairs", type=int, default=5_000_000, help="training interactions")
-    parser.add_argument("--batch-size", type=int, default=131_072)
-    parser.add_argument("--max-steps", type=int, default=0, help="stop an epoch here; 0: never")
-    parser.add_argument("--searches", default="", help="items:width of searches alone, comma list")
-    parser.add_argument("--limit-gb", type=float, default=16.0)
-    parser.add_argument("--threads", type=int, help="of torch; torch's own choice by default")
-    parser.add_argument("--out", type=Path, help="JSON file; rows that it has are kept")
-    parser.add_argument("--one", help=argparse.SUPPRESS)
-    arguments = parser.parse_args(argv)
+    arguments = parser().parse_args(argv)
     if arguments.one:
-        _limit(arguments.limit_gb)
-        what, threads, *rest = json.loads(arguments.one)
-        if threads:
-            torch.set_num_threads(threads)
-        made = search_cost(*rest) if what == "search" else run(rest[0], Shape(*rest[1]), *rest[2:])
-        print(json.dumps(made))
+        print(json.dumps(_one(arguments.limit_gb, *json.loads(arguments.one))))
         return
     shape = Shape(arguments.users, arguments.items, arguments.pairs)
+    widths = WIDTHS
+    if arguments.shape:
+        shape, widths = shapes.SHAPES[arguments.shape], shapes.WIDTHS
     content: dict[str, Any] = {"rows": [], "searches": []}
     if arguments.out and arguments.out.is_file():
         content = json.loads(arguments.out.read_text(encoding="utf-8"))
-    limit, threads = arguments.limit_gb, arguments.threads
+    made = []
     for name in filter(None, arguments.backbone.split(",")):
-        sizes = (name, shape, arguments.batch_size, arguments.max_steps)
-        content["rows"].append(_apart(limit, "run", threads, *sizes))
+        sizes = (shape, widths, arguments.batch_size, arguments.max_steps)
+        learned = [kind for kind in arguments.learned.split(",") if kind]
+        made.append(
+            _apart(arguments, "run", name, *sizes, arguments.search, arguments.evaluate, learned)
+        )
+        content["rows"].append(made[-1])
         _write(arguments.out, content)
     for search in filter(None, arguments.searches.split(",")):
-        items, width = map(int, search.split(":"))
-        content["searches"].append(_apart(limit, "search", threads, items, width))
+        items, width, kind = search.split(":")
+        content["searches"].append(_apart(arguments, "search", int(items), int(width), kind))
         _write(arguments.out, content)
-    for row in content["rows"]:
-        heading = f"\n{row['backbone']}, {row['steps']} of {row['steps_of_an_epoch']} steps"
-        print(heading + "\n" + tabulate(row["stages"], "keys", tablefmt="github"))
+    for row in made:
+        heading = f"\n{row['backbone']}, {row['steps']} of {row['steps_of_an_epoch']} steps, "
+        print(f"{heading}{row['epoch_cpu_s']} CPU seconds an epoch")
+        print(tabulate(row["stages"], "keys", tablefmt="github"))
+        print(tabulate(row.get("learned", []), "keys", tablefmt="github"))
     print("\n" + tabulate(content["searches"], "keys", tablefmt="github"))
 
 
 def _write(path: Path | None, content: dict[str, Any]) -> None:
     if path:
-        content = {"machine": environment(torch.device("cpu")), **content}
+        content = {**content, "machine": environment(torch.device("cpu"))}
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 

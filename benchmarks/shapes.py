@@ -9,6 +9,7 @@ from torch import Generator, Tensor
 from torch_geometric.data import HeteroData
 
 from mrdib_graph import graph
+from mrdib_graph.transforms.large_table import new_table
 
 WIDTHS = {"image": 4096, "text": 384}
 
@@ -35,6 +36,8 @@ def make_graph(
 ) -> HeteroData:
     """A split graph with long-tailed degrees; features are noisy copies of 64 prototypes.
 
+    A table of features of 512 MiB or more is mapped from a file, as one that a data set reads is.
+
     Args:
         shape: Sizes; exactly ``pairs`` training interactions, one or more of each user.
         widths: Raw width of each modality, :data:`WIDTHS` by default.
@@ -54,7 +57,9 @@ def make_graph(
     for modality, width in (widths or WIDTHS).items():
         prototypes = torch.randn(64, width, generator=generator)
         rows = torch.randint(64, (shape.items,), generator=generator)
-        x = torch.randn(shape.items, width, generator=generator).add_(prototypes[rows])
+        x = new_table((shape.items, width)).normal_(generator=generator)
+        for part, of_part in zip(torch.split(x, 8192), torch.split(rows, 8192), strict=True):
+            part.add_(prototypes[of_part])
         data[modality].x = x
         data[graph.describes(modality)].edge_index = torch.arange(shape.items).repeat(2, 1)
     return data

@@ -55,7 +55,10 @@ class MENTOR(Backbone):
         k: Neighbours per item, itself included.
         modality_weights: :math:`\beta`, one for each modality, made to sum to 1; equal for None.
         align_weight: Weight of the alignment; 0 makes no ID feature.
-        contrast_weight: Weight of the contrast, of cost U^2 + I^2; 0 makes no noisy encoders.
+        contrast_weight: Weight of the contrast; 0 makes no noisy encoders.
+        contrast_rows: n, so many users and items, drawn anew in each step, are to be told among all
+            instead of every one: an unbiased estimate of the contrast, of cost n (U + I) instead of
+            :math:`U^2 + I^2`.  None takes every one, as the paper does.
         temperature: Of the contrast.
         noise: Strength of the noise.
         reg: Weight of the mean squares of the batch users' preferences and of w.
@@ -86,14 +89,18 @@ class MENTOR(Backbone):
         temperature: float = 0.2,
         noise: float = 0.1,
         reg: float = 1e-3,
+        contrast_rows: int | None = None,
     ) -> None:
         super().__init__(num_users, num_items, in_channels, embedding_dim)
         if not temperature > 0:
             raise ConfigError(f"temperature: got {temperature}, expected more than 0")
+        if contrast_rows is not None and contrast_rows < 1:
+            raise ConfigError(f"contrast_rows: got {contrast_rows}, expected 1 or more, or None")
         self.encoders = PreferenceEncoders(num_users, in_channels, embedding_dim, num_layers)
         self.weights = user_weights(num_users, len(in_channels))
         self.item_graph = ItemGraphSum(self.modalities, modality_weights, k, num_item_layers)
         self.temperature = temperature
+        self.contrast_rows = contrast_rows
         self.noisy = ModuleList(
             PreferenceEncoders(num_users, in_channels, embedding_dim, num_layers, noise)
             for _ in range(2 if contrast_weight else 0)
@@ -177,9 +184,16 @@ class MENTOR(Backbone):
             terms["align"] = self._align(torch.cat([scored.unsqueeze(0), context["guides"]]))
         if self.noisy and context:
             pairs = [(context[f"{t}_0"], context[f"{t}_1"]) for t in (graph.USER, graph.ITEM)]
-            losses = [info_nce(one, other, self.temperature) for one, other in pairs]
+            losses = [self._contrast(one, other) for one, other in pairs]
             terms["contrast"] = torch.stack(losses).sum()
         return terms
+
+    def _contrast(self, one: Tensor, other: Tensor) -> Tensor:
+        """Mean over the rows of one view, or some of them, each told among all of the other."""
+        if self.contrast_rows is None or self.contrast_rows >= one.size(0):
+            return info_nce(one, other, self.temperature)
+        some = torch.randperm(one.size(0), device=one.device)[: self.contrast_rows]
+        return info_nce(one[some], other[some], self.temperature, candidates=other)
 
     def _align(self, sums: Tensor) -> Tensor:
         """Differences of means and variances over all pairs of tables: sums [n, 2] -> []."""

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 _BLOCK_VALUES = 2**20  # scores of one block: 4 MB
+_BLOCK_ROWS = 512  # few rows against all candidates would read every candidate for each few
 
 
 def info_nce(
@@ -72,29 +73,38 @@ class _LogSumExp(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, a: Tensor, candidates: Tensor, log_count: Tensor | None) -> Tensor:
-        out = a.new_empty(a.size(0))
-        for rows in _blocks(a.size(0), candidates.size(0)):
-            out[rows] = _scores(a[rows], candidates, log_count).logsumexp(-1)
+        out = a.new_full((a.size(0),), -torch.inf)
+        for rows, cols in _blocks(a.size(0), candidates.size(0)):
+            part = _scores(a, candidates, log_count, rows, cols).logsumexp(-1)
+            torch.logaddexp(out[rows], part, out=out[rows])
         ctx.save_for_backward(a, candidates, log_count, out)
         return out
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, None]:
         a, candidates, log_count, out = ctx.saved_tensors
-        grad_a, grad_candidates = torch.empty_like(a), torch.zeros_like(candidates)
-        for rows in _blocks(a.size(0), candidates.size(0)):
-            score = _scores(a[rows], candidates, log_count)
+        grad_a, grad_candidates = torch.zeros_like(a), torch.zeros_like(candidates)
+        for rows, cols in _blocks(a.size(0), candidates.size(0)):
+            score = _scores(a, candidates, log_count, rows, cols)
             share = score.sub_(out[rows].unsqueeze(1)).exp_().mul_(grads[0][rows].unsqueeze(1))
-            torch.mm(share, candidates, out=grad_a[rows])
-            grad_candidates.addmm_(share.T, a[rows])
+            grad_a[rows].addmm_(share, candidates[cols])
+            grad_candidates[cols].addmm_(share.T, a[rows])
         return grad_a, grad_candidates, None
 
 
-def _scores(a: Tensor, candidates: Tensor, log_count: Tensor | None) -> Tensor:
-    return a @ candidates.T if log_count is None else torch.addmm(log_count, a, candidates.T)
+def _scores(
+    a: Tensor, candidates: Tensor, log_count: Tensor | None, rows: slice, cols: slice
+) -> Tensor:
+    a, candidates = a[rows], candidates[cols]
+    if log_count is None:
+        return a @ candidates.T
+    return torch.addmm(log_count[cols], a, candidates.T)
 
 
-def _blocks(num_rows: int, num_candidates: int) -> Iterator[slice]:
-    size = max(1, _BLOCK_VALUES // max(1, num_candidates))
-    for start in range(0, num_rows, size):
-        yield slice(start, min(start + size, num_rows))
+def _blocks(num_rows: int, num_candidates: int) -> Iterator[tuple[slice, slice]]:
+    height = max(1, min(num_rows, _BLOCK_ROWS))
+    width = max(1, _BLOCK_VALUES // height)
+    for start in range(0, num_rows, height):
+        rows = slice(start, min(start + height, num_rows))
+        for first in range(0, num_candidates, width):
+            yield rows, slice(first, min(first + width, num_candidates))

@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from mrdib_graph.errors import ConfigError
+from mrdib_graph.nn.edge_dot import edge_dot
 from mrdib_graph.sparse import SparseMatrix
 
 _GRID = float(2**20)  # cosines closer than 1e-6 are ties: blocked products differ in the last bits
@@ -132,9 +133,14 @@ def neighbor_matrix(index: Tensor, value: Tensor, num_cols: int) -> SparseMatrix
 
 
 def edge_cosine(x: Tensor, index: Tensor) -> Tensor:
-    """Cosines of each row with its neighbours, differentiable in x: [I, d], [I, k] -> [I, k]."""
+    """Cosines of each row with its neighbours, differentiable in x: [I, d], [I, k] -> [I, k].
+
+    No [I, k, d] tensor is formed.
+    """
     x = F.normalize(x, dim=-1, eps=1e-12)
-    return torch.einsum("id,ikd->ik", x, x[index])
+    order = index.sort(dim=1).indices
+    pattern = neighbor_matrix(index, x.new_zeros(index.shape), x.size(0))
+    return edge_dot(pattern, x, x).view_as(index).gather(1, order.argsort(dim=1))
 
 
 def inverse_sqrt(degree: Tensor) -> Tensor:

@@ -11,6 +11,7 @@ from torch_geometric.data import HeteroData
 from mrdib_graph import graph
 from mrdib_graph.backbones import CONTEXT, DRAGON, MENTOR
 from mrdib_graph.errors import ConfigError
+from mrdib_graph.losses import info_nce
 from mrdib_graph.recommender import Recommender
 from mrdib_graph.testing import tiny_data
 from mrdib_graph.typing import Triplets
@@ -107,6 +108,41 @@ def test_contrast_of_the_noisy_views() -> None:
     torch.testing.assert_close(terms["contrast"], expected, atol=1e-5, rtol=1e-5)
 
 
+def test_a_sampled_contrast_is_that_of_all_on_average() -> None:
+    """Value and gradient over 400 draws, within four standard errors of that of every row."""
+    data = tiny_data()
+    backbone = made(data, noise=0.0, temperature=0.4, contrast_rows=6)
+    ready = backbone.prepare(data)
+
+    def drawn() -> Tensor:
+        loss = Recommender(backbone).loss(ready, BATCH)["contrast"]
+        (gradient,) = torch.autograd.grad(loss, backbone.weights)
+        return torch.cat([loss.detach().view(1), gradient.flatten()])
+
+    draws = torch.stack([drawn() for _ in range(400)])
+    assert (draws[0] - draws[1]).abs().max() > 0
+    backbone.contrast_rows = None
+    everyone = drawn()
+    error = draws.std(0) / 400**0.5
+    assert bool(((draws.mean(0) - everyone).abs() <= 4 * error + 1e-6).all())
+    backbone.contrast_rows = 40  # no fewer than there are
+    torch.testing.assert_close(drawn(), everyone, rtol=0, atol=0)
+
+
+def test_a_sampled_contrast_compares_no_more_than_its_rows(monkeypatch) -> None:
+    data = tiny_data()
+    backbone = made(data, contrast_rows=6)
+    shapes = []
+
+    def told(a: Tensor, b: Tensor, temperature: float, candidates: Tensor) -> Tensor:
+        shapes.append((a.size(0), b.size(0), candidates.size(0)))
+        return info_nce(a, b, temperature, candidates)
+
+    monkeypatch.setattr("mrdib_graph.backbones.mentor.info_nce", told)
+    Recommender(backbone).loss(backbone.prepare(data), BATCH)
+    assert shapes == [(6, 6, 30), (6, 6, 40)]
+
+
 def test_noise_makes_the_views_differ_between_steps_and_leaves_the_score() -> None:
     data = tiny_data()
     backbone = made(data)
@@ -152,6 +188,7 @@ def test_switches_leave_out_what_they_would_train() -> None:
     [
         ({"k": 0}, "k: got 0, expected 1 or more"),
         ({"temperature": 0.0}, "temperature: got 0.0, expected more than 0"),
+        ({"contrast_rows": 0}, "contrast_rows: got 0, expected 1 or more, or None"),
         ({"noise": -1.0}, "noise: got -1.0, expected 0 or more"),
         (
             {"modality_weights": {"sound": 1.0}},

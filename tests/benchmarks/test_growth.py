@@ -52,13 +52,13 @@ def test_the_line_is_that_of_least_squares(growth: ModuleType) -> None:
 
 
 @pytest.mark.slow
-def test_the_command_writes_every_size_and_the_slopes(tmp_path: Path) -> None:
+def test_the_command_writes_every_size_and_the_slopes(growth: ModuleType, tmp_path: Path) -> None:
     out, figure = tmp_path / "growth.json", tmp_path / "growth.png"
     command = [sys.executable, str(SCRIPT), "--backbone", "vbpr,mentor", "--sizes", "2"]
     command += ["--shrink", "20", "--out", str(out), "--figure", str(figure)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     found = json.loads(out.read_text(encoding="utf-8"))
-    names = ["vbpr", "mentor, without contrast", "mentor"]
+    names = ["vbpr", *growth.MENTOR, "mentor"]
     assert [(row["backbone"], row["pairs"]) for row in found["rows"]] == [
         (name, pairs) for name in names for pairs in (1250, 2500)
     ]

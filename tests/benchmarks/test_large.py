@@ -19,30 +19,71 @@ def large(load_job) -> ModuleType:
     return module
 
 
-@pytest.mark.parametrize("name", ["lightgcn", "vbpr", "lattice", "lattice-learned"])
-def test_an_epoch_is_trained_and_every_stage_told(large: ModuleType, name: str, load_job) -> None:
-    shape = load_job("shapes").Shape(60, 50, 600)
-    found = large.run(name, shape, 200, 0)
+def plan(large: ModuleType, name: str, **others):
+    widths = {"image": 16, "text": 8}
+    return large.Plan(name, large.Shape(60, 50, 600), widths, 200, **others)
+
+
+@pytest.mark.parametrize("name", ["lightgcn", "vbpr", "lattice", "lattice-frozen"])
+def test_an_epoch_is_trained_and_every_stage_told(large: ModuleType, name: str) -> None:
+    found = large.run(plan(large, name, evaluate=20))
     assert (found["steps"], found["steps_of_an_epoch"], found["pairs"]) == (3, 3, 600)
     assert [row["stage"] for row in found["stages"]] == [
-        "generate", "build the graphs", "first step", "rest of the epoch", "tables",
+        "generate", "build the graphs", "first step", "steps 2 to 3", "tables", "evaluate 20 users",
     ]  # fmt: skip
     with_graphs = name.startswith("lattice")
     assert found["recall"] == ({"image": 1.0, "text": 1.0} if with_graphs else {})
     assert found["losses"][0] != found["losses"][1]
+    assert 0 < found["recall@20"] <= 1
     peaks = [row["peak_gb"] for row in found["stages"]]
     assert peaks == sorted(peaks) and found["peak_gb"] == peaks[-1] > 0.05
 
 
-def test_an_epoch_can_be_cut(large: ModuleType, load_job) -> None:
-    found = large.run("vbpr", load_job("shapes").Shape(60, 50, 600), 200, 2)
+def test_the_frozen_graph_is_all_that_lattice_frozen_has(large: ModuleType) -> None:
+    frozen, learned = (large.run(plan(large, f"lattice{name}")) for name in ("-frozen", ""))
+    assert frozen["options"] == {"mix": 1.0, "search": "auto"}
+    assert learned["options"] == {"search": "auto"}
+    assert frozen["losses"] != learned["losses"]
+
+
+def test_an_epoch_can_be_cut_and_the_rest_is_told_from_its_steps(
+    large: ModuleType, monkeypatch
+) -> None:
+    class Clock(large.Stages):
+        def done(self, name: str) -> None:
+            super().done(name)
+            self.rows[-1]["cpu_s"] = {"first step": 5.0, "steps 2 to 2": 3.0}.get(name, 100.0)
+
+    monkeypatch.setattr(large, "Stages", Clock)
+    found = large.run(plan(large, "vbpr", max_steps=2))
     assert (found["steps"], found["steps_of_an_epoch"]) == (2, 3)
-    assert found["stages"][3]["stage"] == "steps 2 to 2"
+    assert found["epoch_cpu_s"] == 5.0 + 2 * 3.0
+
+
+def test_the_learned_search_is_timed_each_way(large: ModuleType) -> None:
+    found = large.run(plan(large, "lattice", learned=("exact", "auto")))
+    told = [(row["modality"], row["search"], row["items"]) for row in found["learned"]]
+    assert told == [(m, search, 50) for m in ("image", "text") for search in ("exact", "auto")]
+    assert {row["recall"] for row in found["learned"]} == {1.0}
 
 
 def test_a_search_alone(large: ModuleType) -> None:
-    found = large.search_cost(300, 8)
+    found = large.search_cost(300, 8, "exact")
     assert (found["items"], found["width"], found["recall"]) == (300, 8, 1.0)
+
+
+def test_a_named_shape_has_its_counts_and_widths(large: ModuleType, monkeypatch) -> None:
+    seen = []
+
+    def apart(arguments, what, *work):
+        seen.append((what, *work))
+        return large.run(plan(large, "vbpr"))
+
+    monkeypatch.setattr(large, "_apart", apart)
+    large.main(["--shape", "electronics", "--backbone", "lattice", "--learned", "exact,faiss"])
+    _, name, shape, widths, _, _, search, _, learned = seen[0]
+    assert (name, shape.items, widths) == ("lattice", 63_001, {"image": 4096, "text": 384})
+    assert (search, learned) == ("auto", ["exact", "faiss"])
 
 
 @pytest.mark.slow
@@ -52,7 +93,7 @@ def test_the_command_keeps_earlier_rows_and_the_limit_holds(tmp_path: Path) -> N
     command = [sys.executable, str(SCRIPT), *SIZES, "--threads", "1", "--out", str(out)]
     subprocess.run([*command, "--backbone", "vbpr"], capture_output=True, check=True)
     done = subprocess.run(
-        [*command, "--backbone", "lightgcn", "--searches", "200:4"],
+        [*command, "--backbone", "lightgcn", "--searches", "200:4:exact"],
         capture_output=True, text=True, check=True,
     )  # fmt: skip
     found = json.loads(out.read_text(encoding="utf-8"))

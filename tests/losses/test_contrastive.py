@@ -32,11 +32,12 @@ def test_two_identical_rows() -> None:
     assert float(info_nce(same, same, 0.2)) == pytest.approx(math.log(2))
 
 
-@pytest.mark.parametrize("block", [1, 20, 2**20])
+@pytest.mark.parametrize(("block", "rows"), [(1, 1), (1, 512), (6, 2), (20, 512), (2**20, 512)])
 @pytest.mark.parametrize("normalize", [True, False])
 @pytest.mark.parametrize("own", [True, False])
-def test_values_and_gradients_equal_the_loop(monkeypatch, block, normalize, own) -> None:
+def test_values_and_gradients_equal_the_loop(monkeypatch, block, rows, normalize, own) -> None:
     monkeypatch.setattr(contrastive, "_BLOCK_VALUES", block)
+    monkeypatch.setattr(contrastive, "_BLOCK_ROWS", rows)
     generator = torch.Generator().manual_seed(0)
     everyone = torch.randn(9, 3, generator=generator, dtype=torch.float64, requires_grad=True)
     a = torch.randn(5, 3, generator=generator, dtype=torch.float64, requires_grad=True)
@@ -80,6 +81,16 @@ def test_no_table_of_all_scores_is_made(monkeypatch) -> None:
     with LargestTensor() as largest:
         torch.autograd.backward(info_nce(x, x, 0.2))
     assert largest.num_values <= 2**12
+
+
+def test_many_candidates_are_read_once_for_512_rows() -> None:
+    """Blocks that thin out as candidates grow would make the time quadratic in their number."""
+    for candidates in (2_000, 200_000):
+        blocks = list(contrastive._blocks(1_500, candidates))
+        assert {(rows.start, rows.stop) for rows, _ in blocks} == {
+            (0, 512), (512, 1024), (1024, 1500),
+        }  # fmt: skip
+        assert sum(cols.stop - cols.start for _, cols in blocks) == 3 * candidates
 
 
 def test_cosine_distance() -> None:

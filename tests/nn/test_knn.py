@@ -11,6 +11,7 @@ from torch import Tensor
 from mrdib_graph.errors import ConfigError
 from mrdib_graph.nn import edge_cosine, inverse_sqrt, knn, neighbor_matrix
 from mrdib_graph.nn.knn import knn_of_rows
+from mrdib_graph.testing.largest_tensor import LargestTensor
 
 knn_module = import_module("mrdib_graph.nn.knn")
 
@@ -176,6 +177,14 @@ def test_edge_cosine_is_differentiable() -> None:
     expected = torch.nn.functional.cosine_similarity(x.unsqueeze(1), x[index], dim=-1)
     torch.testing.assert_close(edge_cosine(x, index), expected)
     assert torch.autograd.gradcheck(lambda x: edge_cosine(x, index), (x.requires_grad_(),))
+
+
+def test_edge_cosine_makes_no_copy_of_the_rows_for_each_edge() -> None:
+    x = torch.randn(50, 32, generator=torch.Generator().manual_seed(0), requires_grad=True)
+    index = torch.stack([torch.randperm(50)[:10] for _ in range(50)])
+    with LargestTensor() as largest:
+        torch.autograd.backward(edge_cosine(x, index).sum())
+    assert largest.num_values <= 50 * 32
 
 
 def test_inverse_sqrt_is_zero_where_the_degree_is_not_positive() -> None:
