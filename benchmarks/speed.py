@@ -2,15 +2,16 @@
 
     python benchmarks/speed.py --shape baby --backbone all --out benchmarks/results/speed.json
 
-Both sides of a ratio alternate, each is warmed up, and the median of ``--repeats`` is taken.  On a
-machine that others use, ``--clock cpu`` counts the CPU time of the process.  The peak memory of
-a backbone is that of a process of its own.
+Both sides of a ratio alternate, each is warmed up, and the median of ``--repeats`` is taken, or of
+as many as ``--seconds`` leave time for.  On a machine that others use, ``--clock cpu`` counts the
+CPU time of the process.  The peak memory of a backbone is that of a process of its own.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
 import subprocess
 import sys
 import time
@@ -53,16 +54,28 @@ class Row:
 
 
 class Timer:
-    """Seconds of functions that are called in turn."""
+    """Seconds of functions that are called in turn.
 
-    def __init__(self, clock: str, repeats: int) -> None:
+    Args:
+        clock: Of :data:`CLOCKS`.
+        repeats: Timings of each at most.
+        seconds: No timing but the first starts later than this after the warm-up, wall time.
+    """
+
+    def __init__(self, clock: str, repeats: int, seconds: float = math.inf) -> None:
         self.clock = CLOCKS[clock]
         self.repeats = repeats
+        self.seconds = seconds
 
     def __call__(self, *functions: Callable[[], Any]) -> list[float]:
         """Median seconds of each, after one call of each to warm up."""
         seconds: list[list[float]] = [[] for _ in functions]
+        warm = 0.0
         for repeat in range(self.repeats + 1):
+            if repeat == 1:
+                warm = time.monotonic()
+            if repeat > 1 and time.monotonic() - warm > self.seconds:
+                break
             for function, values in zip(functions, seconds, strict=True):
                 started = self.clock()
                 function()
@@ -94,8 +107,8 @@ def memory_here(shape: str, name: str) -> float:
     if name != "none":
         training = Training(name, data)
         training.begin_epoch()
-        for _ in range(3):
-            training.step()
+        training.step()
+        training.step()
         training.recommender.tables(training.data)
     return peak_resident()
 
@@ -133,7 +146,8 @@ def main(argv: list[str]) -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--shape", choices=list(SHAPES), default="baby", help="size of the graph")
     parser.add_argument("--backbone", default="all", help="comma list, or all")
-    parser.add_argument("--repeats", type=int, default=5, help="timings of each side")
+    parser.add_argument("--repeats", type=int, default=9, help="timings of each side")
+    parser.add_argument("--seconds", type=float, default=4.0, help="at most, for those of a row")
     parser.add_argument("--clock", choices=list(CLOCKS), default="wall", help="what is counted")
     parser.add_argument("--threads", type=int, help="of torch; torch's own choice by default")
     parser.add_argument("--no-memory", action="store_true", help="skip the peak memory")
@@ -146,23 +160,23 @@ def main(argv: list[str]) -> None:
     if arguments.memory_of:
         print(memory_here(arguments.shape, arguments.memory_of))
         return
-    from speed_rows import backbone_cost, target_rows
+    from speed_rows import backbone_cost, kernel_row, target_rows
 
-    timer = Timer(arguments.clock, arguments.repeats)
+    timer = Timer(arguments.clock, arguments.repeats, arguments.seconds)
     data = make_graph(SHAPES[arguments.shape])
     rows = [] if arguments.no_targets else target_rows(data, timer)
-    if rows:
-        table = [[r.name, r.value, r.unit, _target(r), r.meets] for r in rows]
-        headings = ["what", "value", "unit", "target", "meets"]
-        print(tabulate(table, headers=headings, tablefmt="github", floatfmt=".3g"), flush=True)
     costs = []
     for name in names_of(arguments.backbone):
         cost = backbone_cost(name, data, timer)
         if not arguments.no_memory:
             cost["memory_mb"] = peak_memory(arguments.shape, name)
         costs.append(cost)
+        rows.append(kernel_row(cost))
         print(cost, flush=True)
     print("\n" + tabulate(costs, headers="keys", tablefmt="github", floatfmt=".3g"))
+    table = [[r.name, r.value, r.unit, _target(r), r.meets] for r in rows]
+    headings = ["what", "value", "unit", "target", "meets"]
+    print("\n" + tabulate(table, headers=headings, tablefmt="github", floatfmt=".3g"), flush=True)
     if arguments.out:
         about = (
             f"{arguments.shape} shape, {arguments.clock} clock, {torch.get_num_threads()} threads"

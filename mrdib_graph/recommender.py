@@ -106,18 +106,20 @@ class Recommender(Module):
             in_order = take_rows(of_nodes, nodes.user_of, nodes.item_of)
             terms |= self.control.loss(in_order, rank, batch)
         if self.mrdib is not None:
-            masks = {
-                m: mask[nodes.items] for m, mask in graph.item_masks(data, self.modalities).items()
-            }
-
+            found = graph.item_masks(data, self.modalities).items()
+            masks = {m: mask[nodes.items] for m, mask in found}
             names, decoders = self.mrdib.modalities, self.mrdib.decoders
             items = {m: decoders[m](code.sample) for m, code in codes[graph.ITEM].items()}
             if (joint := self.backbone.joint_code(rows[graph.ITEM])) is not None:
                 items[JOINT] = joint
 
+            # many backbones score every modality by the same user rows
+            of_users = cache(lambda rows: rows.index_select(0, place.user_of))
+
             @cache  # the unique and the synergy term read the same scores
             def alone(m: str) -> PairScores:
-                return self._alone(m, scoring, items[m], masks, nodes, place)
+                mine = of_users(self.backbone.modality_user(m, scoring))
+                return self._alone(m, mine, items[m], masks, nodes)
 
             def unique(m: str) -> Tensor:
                 residual = self.mrdib is not None and self.mrdib.unique == "residual"
@@ -254,25 +256,16 @@ class Recommender(Module):
         return fused if self.backbone.rowwise else self.backbone.propagate(fused, node_type, data)
 
     def _alone(
-        self,
-        m: str,
-        user: Rows,
-        code: Tensor,
-        masks: dict[str, Tensor],
-        nodes: BatchNodes,
-        place: BatchNodes,
+        self, m: str, mine: Tensor, code: Tensor, masks: dict[str, Tensor], nodes: BatchNodes
     ) -> PairScores:
-        """Scores of one code alone: ``user`` is indexed by ``place``, the others by ``nodes``."""
-        item = code[nodes.item_of]
-        mine = self.backbone.modality_user(m, user)[place.user_of]
-        size = nodes.user_of.numel()
-        positive, negative = (
-            self.backbone.modality_score(m, mine, x) for x in split_items(item, size)
-        )
-        if m not in masks:
-            return PairScores(positive, negative)
-        of_positive, of_negative = split_items(masks[m][nodes.item_of], size)
-        return PairScores(positive, negative, of_positive.unsqueeze(1) & of_negative)
+        """Scores of one code alone: ``mine`` has a row for each of the batch, the rest by node."""
+        positive, negative = split_items(nodes.item_of, nodes.user_of.numel())
+        pairs = torch.cat([positive.unsqueeze(1), negative], 1)  # [B, 1 + n]: one product for all
+        rows = code.index_select(0, pairs.flatten()).view(*pairs.shape, -1)
+        scores = self.backbone.modality_score(m, mine, rows)
+        present = masks[m][pairs] if m in masks else None
+        both = None if present is None else present[:, :1] & present[:, 1:]
+        return PairScores(scores[:, 0], scores[:, 1:], both)
 
 
 def _samples(codes: dict[str, GaussianCode]) -> Rows:
@@ -280,11 +273,13 @@ def _samples(codes: dict[str, GaussianCode]) -> Rows:
 
 
 def _take(fused: Fused, index: Tensor) -> Fused:
-    return Fused(fused.out[index], {name: view[index] for name, view in fused.views.items()})
+    views = {name: view.index_select(0, index) for name, view in fused.views.items()}
+    return Fused(fused.out.index_select(0, index), views)
 
 
 def _take_code(code: GaussianCode, index: Tensor) -> GaussianCode:
-    return GaussianCode(*(None if part is None else part[index] for part in code))  # type: ignore[arg-type]
+    parts = (None if part is None else part.index_select(0, index) for part in code)
+    return GaussianCode(*parts)  # type: ignore[arg-type]
 
 
 def _check_names(names: Sequence[str], rows: Embeddings) -> None:

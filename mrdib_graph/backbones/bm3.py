@@ -172,7 +172,10 @@ class BM3(Backbone):
         parts = []
         for m in self.modalities:
             rows = step.rows["item"][m]
-            online, target = self.predictor(rows[item_of]), self._target(rows)[item_of]
+            online, target = (
+                self.predictor(rows.index_select(0, item_of)),
+                self._target(rows)[item_of],
+            )
             cosines = F.cosine_similarity(online, item) + F.cosine_similarity(online, target)
             present = graph.item_features(data, m)[1][step.batch.pos_item]
             parts.append(((2 - cosines) * present).sum() / present.sum().clamp(min=1))

@@ -8,6 +8,7 @@ import torch
 from torch import Generator, Tensor
 
 from mrdib_graph.errors import ConfigError
+from mrdib_graph.estimators.gaussian_plug_in import plug_in
 from mrdib_graph.estimators.mi_estimator import MIEstimator, derangement
 
 
@@ -90,33 +91,8 @@ class Gaussian(MIEstimator):
 
     def _plug_in(self, z1: Tensor, z2: Tensor) -> tuple[Tensor, Tensor]:
         """The value without correction [] and the share of column pairs above the floor []."""
-        n, d = z2.shape
-        keep = min(1.0, (n - 1) / self._enough)
-        z1, z2 = z1 - z1.mean(0), z2 - z2.mean(0)
-        share = torch.ones((), dtype=torch.float64, device=z1.device)
-        factors = []
-        for z in (z1, z2):
-            covariance = (z.T @ z).double() / (n - 1)  # [p, p]: p is d or first_dim
-            eye = torch.eye(len(covariance), dtype=torch.float64, device=z.device)
-            added = [  # to the variances of each code
-                (1 - keep + self.ridge) * variances.mean() + self.floor**2
-                for variances in torch.split(covariance.diagonal(), d)
-            ]
-            regular = keep * covariance
-            for more, ones in zip(added, torch.split(eye, d), strict=True):
-                regular = regular + more * (ones.T @ ones)
-            # cholesky_ex does not wait for a GPU; codes that are not finite give NaN
-            factor, _ = torch.linalg.cholesky_ex(regular)
-            factors.append(factor)
-            inverse = torch.split(torch.cholesky_inverse(factor.detach()).diagonal(), d)
-            noise = [more.detach() * i.mean() for more, i in zip(added, inverse, strict=True)]
-            share = share * (1 - torch.stack(noise).mean())
-        cross = (z1.T @ z2).double() * (keep / (n - 1))  # [first_dim, d]
-        half = torch.linalg.solve_triangular(factors[0], cross, upper=False)
-        r = torch.linalg.solve_triangular(factors[1], half.T, upper=False)  # R transposed
-        eye = torch.eye(d, dtype=torch.float64, device=z1.device)
-        residual, _ = torch.linalg.cholesky_ex(eye - r @ r.T)
-        return -residual.diagonal().log().sum(), share
+        keep = min(1.0, (len(z1) - 1) / self._enough)
+        return plug_in(z1, z2, keep, self.ridge, self.floor)
 
 
 @lru_cache(maxsize=64)

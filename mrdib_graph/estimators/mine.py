@@ -108,7 +108,7 @@ class Critic(Module):
     def forward(self, z1: Tensor, z2: Tensor, other: Tensor) -> tuple[Tensor, Tensor]:
         """Values on rows (i, i) and (i, other[i]), [n] each."""
         h1, h2 = self.first(z1), self.second(z2)  # [n, h]
-        return self.head(h1 + h2).squeeze(-1), self.head(h1 + h2[other]).squeeze(-1)
+        return self.head(h1 + h2).squeeze(-1), self.head(h1 + h2.index_select(0, other)).squeeze(-1)
 
 
 def log_mean_exp(x: Tensor) -> Tensor:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
+import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 from torch.nn import Module
 
 from mrdib_graph.errors import ConfigError
@@ -44,15 +46,41 @@ class LightConv(Module):
 
     def forward(self, x: Tensor, graph: SparseMatrix) -> Tensor:
         """Propagate x over the graph."""
-        total = x
-        for _ in range(self.num_layers):
-            x = graph @ x
-            if self.readout != "last":
-                total = total + x
-        if self.readout == "last":
-            return x
-        return total / (self.num_layers + 1) if self.readout == "mean" else total
+        out: Tensor = _Propagate.apply(x, graph, self.num_layers, self.readout)  # type: ignore[no-untyped-call]
+        return out
 
     def extra_repr(self) -> str:
         """Options shown by ``print``."""
         return f"num_layers={self.num_layers}, readout={self.readout!r}"
+
+
+class _Propagate(torch.autograd.Function):
+    """All layers and their readout: on large tables the sums cost as much as a product."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, x: Tensor, graph: SparseMatrix, num_layers: int, readout: Readout
+    ) -> Tensor:
+        ctx.graph, ctx.num_layers, ctx.readout = graph, num_layers, readout
+        if readout == "last" or not num_layers:
+            for _ in range(num_layers):
+                x = graph @ x
+            return x.view_as(x)
+        layer = graph @ x
+        total = x + layer
+        for _ in range(num_layers - 1):
+            layer = graph @ layer
+            total += layer
+        return total.div_(num_layers + 1) if readout == "mean" else total
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None, None]:
+        if ctx.readout == "mean":
+            grad = grad / (ctx.num_layers + 1)
+        total = grad
+        for _ in range(ctx.num_layers):
+            total = ctx.graph.t @ total
+            if ctx.readout != "last":
+                total += grad
+        return total, None, None, None

@@ -1,6 +1,7 @@
 """Transforms from ``HeteroData`` to ``HeteroData``: splits, scaling and derived graphs."""
 
 from mrdib_graph.transforms.align_features import AlignFeatures
+from mrdib_graph.transforms.cast_features import CastFeatures
 from mrdib_graph.transforms.interest_item_graph import InterestItemGraph
 from mrdib_graph.transforms.item_knn_graph import ItemKNNGraph
 from mrdib_graph.transforms.mask_features import MaskFeatures
@@ -16,6 +17,7 @@ from mrdib_graph.transforms.user_item_graph import UserItemGraph
 
 __all__ = [
     "AlignFeatures",
+    "CastFeatures",
     "InterestItemGraph",
     "ItemKNNGraph",
     "MaskFeatures",

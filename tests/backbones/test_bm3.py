@@ -211,9 +211,7 @@ def test_only_the_mean_of_a_history_projects_all_items(user_side: str, rows: int
     backbone = made(data, user_side=user_side)
     projected = []
     for m in backbone.modalities:
-        backbone.project[m].linear.register_forward_hook(
-            lambda *call: projected.append(len(call[2]))
-        )
+        backbone.project[m].register_forward_hook(lambda *call: projected.append(len(call[2])))
     ready = backbone.prepare(data)
     encoded = backbone.encode_rows(ready, torch.tensor([1, 2]), torch.tensor([0, 5, 9]))
     assert projected == [rows, rows]
