@@ -33,7 +33,8 @@ def plug_in(
         The value [], differentiable once, and the share of column pairs above the floor [], a
         constant; both float64.
     """
-    found: tuple[Tensor, Tensor] = _PlugIn.apply(z1, z2, keep, ridge, floor)  # type: ignore[no-untyped-call]
+    with torch.autocast(z1.device.type, enabled=False):  # covariances need all of the codes' digits
+        found: tuple[Tensor, Tensor] = _PlugIn.apply(z1, z2, keep, ridge, floor)  # type: ignore[no-untyped-call]
     return found
 
 
@@ -94,8 +95,9 @@ class _PlugIn(torch.autograd.Function):
         of_first, of_cross, of_second = (grad * m for m in (of_first, of_cross, of_second))
         # the columns of z1 and z2 have mean 0, so the gradient passes the centring as it is
         of_z1 = of_z2 = None
-        if ctx.needs_input_grad[0]:
-            of_z1 = (z1 @ of_first).addmm_(z2, of_cross.T)
-        if ctx.needs_input_grad[1]:
-            of_z2 = (z2 @ of_second).addmm_(z1, of_cross)
+        with torch.autocast(z1.device.type, enabled=False):
+            if ctx.needs_input_grad[0]:
+                of_z1 = (z1 @ of_first).addmm_(z2, of_cross.T)
+            if ctx.needs_input_grad[1]:
+                of_z2 = (z2 @ of_second).addmm_(z1, of_cross)
         return of_z1, of_z2, None, None, None
