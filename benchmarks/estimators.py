@@ -27,8 +27,12 @@ import torch
 from tabulate import tabulate
 from torch import Generator, Tensor
 
+sys.path.insert(0, str(Path(__file__).parent))
+
+from script import start
+
 from mrdib_graph import estimators, resolver
-from mrdib_graph.errors import ConfigError, MRdIBError
+from mrdib_graph.errors import ConfigError
 from mrdib_graph.estimators import MIEstimator
 from mrdib_graph.experiment.environment import environment
 from mrdib_graph.plotting import estimator_errors
@@ -283,8 +287,4 @@ def main(argv: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main(sys.argv[1:])
-    except MRdIBError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(error.exit_status)
+    start(main)

@@ -20,10 +20,11 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parent))
 
 import run as main_job
+from script import start
 
 from mrdib_graph import config as configuration
 from mrdib_graph.config import settings_name
-from mrdib_graph.errors import ConfigError, MRdIBError
+from mrdib_graph.errors import ConfigError
 from mrdib_graph.evaluation import Evaluator
 from mrdib_graph.experiment import ArmSpec, open_dataset, train_arm
 from mrdib_graph.experiment.checks import check_settings
@@ -106,8 +107,4 @@ def search(argv: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    try:
-        search(sys.argv[1:])
-    except MRdIBError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(error.exit_status)
+    start(search)

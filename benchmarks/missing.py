@@ -30,10 +30,11 @@ sys.path.insert(0, str(Path(__file__).parent))
 import run as main_job
 from over_data import METRICS, with_data_seed
 from paired import Result, paired_table
+from script import start
 
 from mrdib_graph import graph
 from mrdib_graph.config import RunConfig, settings_name
-from mrdib_graph.errors import ConfigError, MRdIBError
+from mrdib_graph.errors import ConfigError
 from mrdib_graph.evaluation import Evaluator, slice_metrics
 from mrdib_graph.experiment import ArmSpec, open_dataset, train_arm
 from mrdib_graph.experiment.checks import check_settings
@@ -279,8 +280,4 @@ def main(argv: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main(sys.argv[1:])
-    except MRdIBError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(error.exit_status)
+    start(main)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -20,9 +21,12 @@ from torch import Tensor
 from torch.nn import Embedding, init
 from torch_geometric.data import HeteroData
 
+sys.path.insert(0, str(Path(__file__).parent))
+
+from script import start
+
 from mrdib_graph import graph
 from mrdib_graph.datasets import Planted
-from mrdib_graph.errors import MRdIBError
 from mrdib_graph.evaluation import Evaluator
 from mrdib_graph.loader import TripletLoader
 from mrdib_graph.losses import BPRLoss, inner_scores, l2_half
@@ -92,8 +96,4 @@ def main(argv: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main(sys.argv[1:])
-    except MRdIBError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(error.exit_status)
+    start(main)

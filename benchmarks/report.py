@@ -20,6 +20,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+sys.path.insert(0, str(Path(__file__).parent))
+
+from script import start
+
 from mrdib_graph import plotting
 from mrdib_graph.config import settings_name
 from mrdib_graph.errors import ConfigError, DataError, MRdIBError
@@ -272,8 +276,4 @@ def main(argv: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main(sys.argv[1:])
-    except MRdIBError as error:
-        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
-        sys.exit(error.exit_status)
+    start(main)
