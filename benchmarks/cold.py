@@ -14,7 +14,6 @@ seeds, for the users of one split share few cold items.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -25,10 +24,9 @@ from torch_geometric.data import HeteroData
 sys.path.insert(0, str(Path(__file__).parent))
 
 import run as main_job
-from missing import numbers
 from over_data import METRICS, with_data_seed
 from paired import paired_table
-from script import start
+from script import seeds_of, start, write_json
 
 from mrdib_graph import graph
 from mrdib_graph.baselines import ContentCosine
@@ -99,9 +97,10 @@ def run_seed(config: RunConfig, seed: int, arguments: argparse.Namespace) -> dic
     cold = cold_items(data, part)
     found = untrained(here, data, evaluator, cold, part)
     for backbone in here.backbone:
-        model = build_backbone(backbone, data, here.settings[settings_name(backbone)])
+        settings = here.settings[settings_name(backbone)]
+        model = build_backbone(backbone, data, settings)
         for objective in here.objective:
-            if why_not(objective, model, data):
+            if why_not(settings, objective, model, data):
                 continue
             trained = train_arm(
                 ArmSpec(backbone, objective), seed, here, data, evaluator, Tracker()
@@ -109,8 +108,9 @@ def run_seed(config: RunConfig, seed: int, arguments: argparse.Namespace) -> dic
             recommender = trained.recommender
             moved = data.to(str(next(recommender.parameters()).device))
             keeps: dict[str, list[str] | None] = {"": None}
-            if model.has_ids and model.modalities:
-                keeps[ONLY] = recommender.backbone.content_names(model.modalities)
+            trained_on = recommender.backbone
+            if trained_on.has_ids and trained_on.modalities:
+                keeps[ONLY] = trained_on.content_names(trained_on.modalities)
             for suffix, keep in keeps.items():
                 tables = recommender.tables(moved, keep)
                 name = f"{settings_name(backbone)} {objective}{suffix}"
@@ -164,13 +164,12 @@ def main(argv: list[str]) -> None:
     out, arguments.out = arguments.out, None
     config = main_job.read_config(arguments)
     check_settings(config, config.backbone)
-    seeds = [int(seed) for seed in numbers(arguments.split_seeds, "--split-seeds")]
+    seeds = seeds_of(arguments.split_seeds, "--split-seeds")
     results: list[dict[str, Metrics]] = []
     for seed in seeds:
         results.append(run_seed(config, seed, arguments))
         if out is not None:
-            content = {"split_seeds": seeds[: len(results)], "results": results}
-            Path(out).write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+            write_json(Path(out), {"split_seeds": seeds[: len(results)], "results": results})
     print("\n" + summary(results))
 
 

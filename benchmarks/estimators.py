@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import json
 import math
 import statistics
 import sys
@@ -29,7 +28,7 @@ from torch import Generator, Tensor
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from script import start
+from script import start, write_json
 
 from mrdib_graph import estimators, resolver
 from mrdib_graph.errors import ConfigError
@@ -72,6 +71,8 @@ class Sizes:
         Raises:
             ConfigError: A size is out of range.
         """
+        if not self.estimators:
+            raise ConfigError("--estimators: got none, expected one or more")
         for name, least in (("dims", 1), ("rows", 2), ("cost_rows", 2), ("nats", 0)):
             if not getattr(self, name) or min(getattr(self, name)) < least:
                 raise ConfigError(f"{name}: got {getattr(self, name)}, expected {least} or more")
@@ -281,7 +282,7 @@ def main(argv: list[str]) -> None:
         "rows": found,
         "cost": costs,
     }
-    (out / "estimators.json").write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    write_json(out / "estimators.json", content)
     (out / "estimators.md").write_text(text + "\n", encoding="utf-8")
     estimator_errors(found).savefig(out / "estimators.png")
 

@@ -66,7 +66,11 @@ def search(argv: list[str]) -> None:
     arguments = parser.parse_args(argv)
     given, out, arguments.out = arguments.set, arguments.out, None
     config = main_job.read_config(arguments)
-    grid = dict(parse_grid(text) for text in arguments.grid)
+    axes = [parse_grid(text) for text in arguments.grid]
+    grid = dict(axes)
+    if len(grid) < len(axes):
+        keys = ", ".join(key for key, _ in axes)
+        raise ConfigError(f"--grid: got {keys}, which names one twice; give its values together")
     points = [dict(zip(grid, p, strict=True)) for p in itertools.product(*grid.values())]
     configs = {}
     for backbone, objective in itertools.product(config.backbone, config.objective):

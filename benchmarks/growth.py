@@ -5,8 +5,9 @@
 Every backbone runs at every size in a process of its own, by one thread, in CPU time, so that other
 work on the machine counts for little.  The slope is that of the least-squares line through the
 logarithms of value and interactions: 1 is linear.  A step is one on a batch of 2048, the median
-over at least three where one takes less than ten seconds; memory is the peak beyond what the
-process held after its imports.  Needs an operating system that can fork.
+over two to seven after the first of an epoch, or one where two take ten seconds (``steps_timed``);
+memory is the peak beyond what the process held after its imports.  Needs an operating system that
+can fork.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from tabulate import tabulate
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from script import start, write_json
 from shapes import Shape, make_graph
 from speed import names_of, peak_resident
 from speed_rows import Training
@@ -169,9 +171,8 @@ def write(path: Path, rows: list[Row]) -> None:
         "rows": rows,
         "slopes": slopes(rows),
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    write_json(path, content)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    start(main)

@@ -31,16 +31,18 @@ from torch_geometric.data import HeteroData
 sys.path.insert(0, str(Path(__file__).parent))
 
 import shapes
+from script import start, write_json
 from shapes import Shape, make_graph
 from speed import peak_resident
 
 from mrdib_graph import backbones, graph, resolver
 from mrdib_graph.backbones import LATTICE, Backbone
+from mrdib_graph.errors import ConfigError
 from mrdib_graph.evaluation import Evaluator
 from mrdib_graph.experiment.environment import environment
 from mrdib_graph.loader import TripletLoader
 from mrdib_graph.nn import neighbor_search
-from mrdib_graph.nn.neighbor_search import Search
+from mrdib_graph.nn.neighbor_search import Search, check_search
 from mrdib_graph.recommender import Recommender
 
 WIDTHS = {"image": 128, "text": 64}
@@ -248,6 +250,14 @@ def main(argv: list[str]) -> None:
     if arguments.one:
         print(json.dumps(_one(arguments.limit_gb, *json.loads(arguments.one))))
         return
+    if arguments.max_steps == 1:
+        raise ConfigError(
+            "--max-steps: got 1, expected 0, or 2 or more: an epoch is told from its later steps"
+        )
+    learned = [kind for kind in arguments.learned.split(",") if kind]
+    searches = [text.split(":") for text in arguments.searches.split(",") if text]
+    for kind in (*learned, *(search[-1] for search in searches)):
+        check_search(kind)
     shape = Shape(arguments.users, arguments.items, arguments.pairs)
     widths = WIDTHS
     if arguments.shape:
@@ -258,14 +268,12 @@ def main(argv: list[str]) -> None:
     made = []
     for name in filter(None, arguments.backbone.split(",")):
         sizes = (shape, widths, arguments.batch_size, arguments.max_steps)
-        learned = [kind for kind in arguments.learned.split(",") if kind]
         made.append(
             _apart(arguments, "run", name, *sizes, arguments.search, arguments.evaluate, learned)
         )
         content["rows"].append(made[-1])
         _write(arguments.out, content)
-    for search in filter(None, arguments.searches.split(",")):
-        items, width, kind = search.split(":")
+    for items, width, kind in searches:
         content["searches"].append(_apart(arguments, "search", int(items), int(width), kind))
         _write(arguments.out, content)
     for row in made:
@@ -278,10 +286,8 @@ def main(argv: list[str]) -> None:
 
 def _write(path: Path | None, content: dict[str, Any]) -> None:
     if path:
-        content = {**content, "machine": environment(torch.device("cpu"))}
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+        write_json(path, {**content, "machine": environment(torch.device("cpu"))})
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    start(main)

@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import inspect
-import json
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -30,7 +29,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 import run as main_job
 from over_data import METRICS, with_data_seed
 from paired import Result, paired_table
-from script import start
+from script import numbers, seeds_of, start, write_json
 
 from mrdib_graph import graph
 from mrdib_graph.config import RunConfig, settings_name
@@ -50,11 +49,12 @@ LACKING = tuple(f"lacking {name}" for name in METRICS)
 
 @dataclass(frozen=True)
 class Method:
-    """What is done about missing features: how they are filled, and what is trained."""
+    """What is done about missing features: how they are filled or learned, and what is trained."""
 
     objective: str
     fill: Literal["none", "interactions", "knn"] = "none"
     options: Mapping[str, Any] = field(default_factory=dict)
+    learned: bool = False
 
 
 _SHARED = {"user_side": "shared", "fusion": "sum"}
@@ -75,9 +75,15 @@ METHODS = {
     "content-loss-late": Method("content-loss-late"),
     "mrdib-late": Method("mrdib-late"),
     "propagation-mrdib": Method("mrdib", "interactions"),
+    "learned": Method("bare", learned=True),
+    "learned-content-loss": Method("content-loss", learned=True),
+    "learned-mrdib": Method("mrdib", learned=True),
     "no-content": Method("no-content"),
 }
-DEFAULT = "zero-fill,propagation,propagation-knn,modality-dropout,shared,poe,mrdib,no-content"
+DEFAULT = (
+    "zero-fill,propagation,propagation-knn,learned,modality-dropout,shared,poe,mrdib,"
+    "learned-mrdib,no-content"
+)
 BASE = {"poe": "shared", "poe-dropout": "shared"}
 """What a method is compared with, where it is not the first one: same user side."""
 
@@ -110,16 +116,23 @@ def _why_not(method: Method, config: RunConfig, data: HeteroData) -> str:
         return f"{settings_name(backbone)} has no option {lacking[0]}"
     if method.fill == "knn" and len(graph.modalities(data)) < 2:
         return "there is one modality"
-    model = build_backbone(backbone, data, config.settings[settings_name(backbone)])
-    return why_not(method.objective, model, data)
+    settings = config.settings[settings_name(backbone)]
+    model = build_backbone(backbone, data, settings)
+    return why_not(settings, method.objective, model, data)
 
 
-def with_options(config: RunConfig, options: Mapping[str, Any]) -> RunConfig:
-    """The configuration with more options of its backbone."""
+def with_method(config: RunConfig, method: Method) -> RunConfig:
+    """The configuration with what a method sets: options of the backbone, and learned codes."""
     name = settings_name(config.backbone[0])
     settings = config.settings[name]
-    changed = dataclasses.replace(settings, options={**settings.options, **options})
+    options = {**settings.options, **method.options}
+    changed = dataclasses.replace(settings, options=options, missing_codes=method.learned)
     return dataclasses.replace(config, settings={**config.settings, name: changed})
+
+
+def without_filling(method: Method) -> Method:
+    """What a method is where nothing is missing."""
+    return dataclasses.replace(method, fill="none", learned=False)
 
 
 def lacking_items(data: HeteroData) -> Tensor:
@@ -136,7 +149,7 @@ def train_and_test(
         data = PropagateFeatures(method.fill)(data)
     evaluator = Evaluator(data)
     spec = ArmSpec(config.backbone[0], method.objective)
-    here = with_options(config, method.options)
+    here = with_method(config, method)
     trained = train_arm(spec, seed, here, data, evaluator, Tracker())
     result = trained.fit.test_result
     if part == "val":
@@ -164,7 +177,7 @@ def run_seed(
         rows: dict[str, Metrics] = {}
         for name, method in methods.items():
             if not bool(lacking.any()):  # nothing to fill
-                method = dataclasses.replace(method, fill="none")
+                method = without_filling(method)
             if str(method) not in done:
                 done[str(method)] = train_and_test(
                     method, here, seed, data, lacking, arguments.part
@@ -172,7 +185,7 @@ def run_seed(
             rows[name] = done[str(method)]
         found[f"{share:g}"] = rows
         line = ", ".join(f"{name} {m[METRICS[0]]:.4f}" for name, m in rows.items())
-        print(f"data seed {seed}, {share:.0%} masked: {line}", flush=True)
+        print(f"data seed {seed}, {100 * share:g}% masked: {line}", flush=True)
     return found
 
 
@@ -188,27 +201,28 @@ def summary(results: Sequence[Mapping[str, Result]]) -> str:
             return None if name == base else (name, base)
 
         over = {f"over {first} %": against}
-        parts.append(f"{float(share):.0%} masked, all items")
+        masked = f"{100 * float(share):g}% masked"
+        parts.append(f"{masked}, all items")
         parts.append(paired_table(rows, METRICS, over, "method"))
         if all(LACKING[0] in metrics for row in rows for metrics in row.values()):
-            parts.append(f"{float(share):.0%} masked, items that lack a modality")
+            parts.append(f"{masked}, items that lack a modality")
             parts.append(paired_table(rows, LACKING, over, "method"))
     named = ", ".join(f"{name} over {base}" for name, base in BASE.items())
     return "\n\n".join([*parts, f"{named}: the same, but for the fusion."])
 
 
 def _without_twins(rows: Sequence[Result]) -> list[Result]:
-    """Without the filling methods that were another's training, as nothing was missing."""
-    kept = [
-        name
-        for name in rows[0]
-        if METHODS[name].fill == "none"
-        or not any(
+    """Without the methods that were another's training, as nothing was missing to be filled."""
+
+    def twin(name: str) -> bool:
+        plain = without_filling(METHODS[name])
+        return plain != METHODS[name] and any(
             all(row[name] == row[other] for row in rows)
             for other in rows[0]
-            if METHODS[other] == dataclasses.replace(METHODS[name], fill="none")
+            if METHODS[other] == plain
         )
-    ]
+
+    kept = [name for name in rows[0] if not twin(name)]
     return [{name: row[name] for name in kept} for row in rows]
 
 
@@ -230,21 +244,6 @@ def draw(results: Sequence[Mapping[str, Result]], path: Path) -> None:
     missing_curves(panels, METRICS[0]).savefig(path)
 
 
-def numbers(text: str, flag: str) -> list[float]:
-    """A comma list of numbers.
-
-    Raises:
-        ConfigError: It is none.
-    """
-    try:
-        found = [float(part) for part in text.split(",")]
-    except ValueError as error:
-        raise ConfigError(f"{flag}: got '{text}', expected numbers, as 0,0.5") from error
-    if len(set(found)) < len(found):
-        raise ConfigError(f"{flag}: got '{text}', which names one twice")
-    return found
-
-
 def main(argv: list[str]) -> None:
     """Run every data seed, print the tables, and write them where ``--out`` says."""
     parser = main_job.build_parser()
@@ -261,19 +260,18 @@ def main(argv: list[str]) -> None:
     if len(config.backbone) != 1:
         raise ConfigError(f"--backbone: got {', '.join(config.backbone)}, expected one")
     arguments.shares = numbers(arguments.shares, "--shares")
-    seeds = [int(seed) for seed in numbers(arguments.data_seeds, "--data-seeds")]
+    seeds = seeds_of(arguments.data_seeds, "--data-seeds")
     data = open_dataset(with_data_seed(config, seeds[0]))[0]
     methods = available(arguments.methods.split(","), config, data)
     objectives = sorted({method.objective for method in methods.values()})
     config = dataclasses.replace(config, objective=objectives)
     for method in methods.values():
-        check_settings(with_options(config, method.options), config.backbone)
+        check_settings(with_method(config, method), config.backbone)
     results: list[dict[str, Result]] = []
     for seed in seeds:
         results.append(run_seed(config, seed, methods, arguments))
         if out is not None:
-            content = {"data_seeds": seeds[: len(results)], "results": results}
-            Path(out).write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+            write_json(Path(out), {"data_seeds": seeds[: len(results)], "results": results})
     print("\n" + summary(results))
     if out is not None:
         draw(results, Path(out).with_suffix(".png"))

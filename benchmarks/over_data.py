@@ -5,13 +5,12 @@
 
 Each data seed makes a new planted set (``dataset_options.seed``), or a new split of a real one
 (``split_seed``), and trains every arm on it with that number as training seed.  The test is paired
-over data seeds.
+over data seeds.  ``--out`` names a JSON file, written after every seed.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import json
 import sys
 from pathlib import Path
 
@@ -19,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import run as main_job
 from paired import Against, paired_table
-from script import start
+from script import seeds_of, start, write_json
 
 from mrdib_graph.config import RunConfig, settings_name
 from mrdib_graph.evaluation import Evaluator
@@ -52,9 +51,10 @@ def run_seed(config: RunConfig, seed: int) -> dict[str, dict[str, float]]:
         if arm is not None:
             found[f"{name} closed-form"] = arm.mean
     for backbone in config.backbone:
-        model = build_backbone(backbone, data, config.settings[settings_name(backbone)])
+        settings = here.settings[settings_name(backbone)]
+        model = build_backbone(backbone, data, settings)
         for objective in config.objective:
-            if why_not(objective, model, data):
+            if why_not(settings, objective, model, data):
                 continue
             spec = ArmSpec(backbone, objective)
             trained = train_arm(spec, seed, here, data, evaluator, Tracker())
@@ -86,19 +86,20 @@ def summary(results: list[dict[str, dict[str, float]]]) -> str:
 
 
 def main(argv: list[str]) -> None:
-    """Run every data seed, print the table, and write it where ``--out`` says."""
+    """Run every data seed, print the table, and write the results where ``--out`` says."""
     parser = main_job.build_parser()
     parser.add_argument("--data-seeds", default="1,2,3,4,5", help="comma list")
     arguments = parser.parse_args(argv)
     out, arguments.out = arguments.out, None
     config = main_job.read_config(arguments)
     check_settings(config, config.backbone)
-    seeds = [int(seed) for seed in arguments.data_seeds.split(",")]
-    results = [run_seed(config, seed) for seed in seeds]
+    seeds = seeds_of(arguments.data_seeds, "--data-seeds")
+    results: list[dict[str, dict[str, float]]] = []
+    for seed in seeds:
+        results.append(run_seed(config, seed))
+        if out is not None:
+            write_json(Path(out), {"data_seeds": seeds[: len(results)], "results": results})
     print("\n" + summary(results))
-    if out is not None:
-        content = {"data_seeds": seeds, "results": results}
-        Path(out).write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

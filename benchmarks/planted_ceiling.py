@@ -23,7 +23,7 @@ from torch_geometric.data import HeteroData
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from script import start
+from script import seeds_of, start
 
 from mrdib_graph import graph
 from mrdib_graph.datasets import Planted
@@ -80,13 +80,14 @@ def main(argv: list[str]) -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--data-seeds", default="1,2,3,4,5", help="comma list")
     found: dict[int, tuple[float, float]] = {}
-    for seed in map(int, parser.parse_args(argv).data_seeds.split(",")):
+    for seed in seeds_of(parser.parse_args(argv).data_seeds, "--data-seeds"):
         planted = Planted(seed=seed)
         data = planted[0]
         evaluator = Evaluator(data)
         user, item = true_items(planted, data)
         everything = evaluator(user, item, "test").mean[METRIC]
-        best = max(learn_users(data, item, w, evaluator, seed) for w in WEIGHTS)
+        learned = [learn_users(data, item, w, evaluator, seed) for w in WEIGHTS]
+        best = max(learned, key=lambda val_and_test: val_and_test[0])
         found[seed] = (everything, best[1])
         print(f"data seed {seed}: {everything:.4f}, {best[1]:.4f}", flush=True)
     rows = [[str(seed), *values] for seed, values in found.items()]

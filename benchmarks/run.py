@@ -94,14 +94,14 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="A.B=C",
         help="any key, for example settings.vbpr.reg_fused=0.05 or dataset_options.seed=3",
     )
-    parser.add_argument("--print-config", action="store_true", help="show what would run, and stop")
-    parser.add_argument("--resume", type=Path, metavar="DIR", help="continue the run in a folder")
-    parser.add_argument("--debug", action="store_true", help="show tracebacks")
     return parser
 
 
-def add_tune_flags(parser: argparse.ArgumentParser) -> None:
-    """The flags of a search before the run, which other commands that read the flags lack."""
+def add_main_flags(parser: argparse.ArgumentParser) -> None:
+    """The flags of the main job alone, which other commands that read the flags lack."""
+    parser.add_argument("--print-config", action="store_true", help="show what would run, and stop")
+    parser.add_argument("--resume", type=Path, metavar="DIR", help="continue the run in a folder")
+    parser.add_argument("--debug", action="store_true", help="show tracebacks")
     group = parser.add_argument_group("settings chosen on validation, before the run")
     group.add_argument("--tune", metavar="N", help="N trials for each arm")
     group.add_argument("--tune-seeds", metavar="X", help="training seeds of a trial; default 100")
@@ -272,7 +272,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     who = f"error in process {process}" if process else "error"
     try:
         parser = build_parser()
-        add_tune_flags(parser)
+        add_main_flags(parser)
         arguments = parser.parse_args(argv)
         logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")
         if process:  # the first process says what all of them would

@@ -1,11 +1,16 @@
-"""How a script of this folder starts and how it fails."""
+"""How a script of this folder starts, how it fails, and what its flags and files share."""
 
 from __future__ import annotations
 
+import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
 
-from mrdib_graph.errors import MRdIBError
+from mrdib_graph.errors import ConfigError, DataError, MRdIBError
+
+Number = TypeVar("Number", int, float)
 
 
 def start(main: Callable[[list[str]], object]) -> None:
@@ -19,3 +24,46 @@ def start(main: Callable[[list[str]], object]) -> None:
     except MRdIBError as error:
         print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
         sys.exit(error.exit_status)
+
+
+def numbers(text: str, flag: str) -> list[float]:
+    """A comma list of numbers.
+
+    Raises:
+        ConfigError: It is none.
+    """
+    return _list(text, flag, float, "numbers, as 0,0.5")
+
+
+def seeds_of(text: str, flag: str) -> list[int]:
+    """A comma list of seeds: a seed that is there twice would count twice in every test.
+
+    Raises:
+        ConfigError: It is none.
+    """
+    return _list(text, flag, int, "whole numbers, as 1,2,3")
+
+
+def _list(text: str, flag: str, kind: type[Number], expected: str) -> list[Number]:
+    try:
+        found = [kind(part) for part in text.split(",")]
+    except ValueError as error:
+        raise ConfigError(f"{flag}: got '{text}', expected {expected}") from error
+    if len(set(found)) < len(found):
+        raise ConfigError(f"{flag}: got '{text}', which names one twice")
+    return found
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Write results, never half a file; the folder is made where it is not there.
+
+    Raises:
+        DataError: It cannot be written.
+    """
+    from mrdib_graph.experiment.outputs import write_text
+
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be written: {error}") from error
+    write_text(path, json.dumps(content, indent=2) + "\n")

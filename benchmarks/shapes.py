@@ -9,6 +9,7 @@ from torch import Generator, Tensor
 from torch_geometric.data import HeteroData
 
 from mrdib_graph import graph
+from mrdib_graph.errors import ConfigError
 from mrdib_graph.transforms.large_table import new_table
 
 WIDTHS = {"image": 4096, "text": 384}
@@ -41,13 +42,23 @@ def make_graph(
     Args:
         shape: Sizes; exactly ``pairs`` training interactions, one or more of each user.
         widths: Raw width of each modality, :data:`WIDTHS` by default.
-        held_out: Test interactions of each user, beside the training ones.
+        held_out: As many times the number of users are the test interactions, of any users.
         seed: Of everything.
+
+    Raises:
+        ConfigError: There are fewer pairs of a user and an item than interactions, or fewer
+            training interactions than users.
     """
+    count, possible = shape.pairs + held_out * shape.users, shape.users * shape.items
+    if shape.pairs < shape.users or count > possible:
+        raise ConfigError(
+            f"pairs: got {shape.pairs} for {shape.users} users and {shape.items} items, expected "
+            f"{shape.users} to {possible - held_out * shape.users}"
+        )
     generator = Generator().manual_seed(seed)
     data = HeteroData()
     data[graph.USER].num_nodes, data[graph.ITEM].num_nodes = shape.users, shape.items
-    pairs = _pairs(shape, shape.pairs + held_out * shape.users, generator)
+    pairs = _pairs(shape, count, generator)
     test = torch.zeros(pairs.size(1), dtype=torch.bool)
     test[shape.pairs :] = True
     store = data[graph.INTERACTS]

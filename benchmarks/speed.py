@@ -10,7 +10,6 @@ CPU time of the process.  The peak memory of a backbone is that of a process of 
 from __future__ import annotations
 
 import argparse
-import json
 import math
 import subprocess
 import sys
@@ -26,6 +25,7 @@ from tabulate import tabulate
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from script import start, write_json
 from shapes import SHAPES, make_graph
 
 from mrdib_graph import backbones, resolver
@@ -137,8 +137,7 @@ def write_results(path: Path, rows: list[Row], costs: list[dict[str, Any]], abou
         "rows": [{**asdict(row), "meets": row.meets} for row in rows],
         "backbones": costs,
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    write_json(path, content)
 
 
 def main(argv: list[str]) -> None:
@@ -189,4 +188,4 @@ def _target(row: Row) -> str:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    start(main)

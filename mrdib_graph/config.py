@@ -34,15 +34,19 @@ class Settings:
         embedding_dim: d.
         reg_fused: Weight of the L2 term on fused rows, of every arm that does not set its own.
         placement: Where MRdIB stands, ``'inline'`` or ``'auxiliary'``; None for the backbone's own.
+        missing_codes: Learned codes for what items lack: :class:`~mrdib_graph.nn.MissingCodes`.
         trainer: Settings of the trainer.
         objectives: Arm to its own settings: ``reg_fused``, ``learning_rate``, ``placement``,
-            ``backbone_options`` (added to ``options``), and options of MRdIB or of the control.
+            ``backbone_options`` (added to ``options``), ``late_fusion`` (on
+            :class:`~mrdib_graph.LateFusion`, as if its name ended in ``-late``), ``missing_codes``,
+            and options of MRdIB or of the control.
     """
 
     options: dict[str, Any] = field(default_factory=dict)
     embedding_dim: int = 64
     reg_fused: float = 0.0
     placement: str | None = None
+    missing_codes: bool = False
     trainer: TrainerConfig = field(default_factory=TrainerConfig)
     objectives: dict[str, dict[str, Any]] = field(default_factory=dict)
 
@@ -118,8 +122,9 @@ def settings_name(backbone: str) -> str:
 def stored_settings(folder: Path, dataset: str, backbone: str) -> Path | None:
     """The settings file of a backbone on a data set, where one is stored."""
     name = settings_name(Path(dataset).name)
+    names = (name, name.removeprefix("amazon"))  # what is built as amazon-baby is baby elsewhere
     for path in sorted(folder.glob(f"*/{settings_name(backbone)}.yaml")):
-        if settings_name(path.parent.name) == name:
+        if settings_name(path.parent.name) in names:
             return path
     return None
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from functools import cache, partial
 
 import torch
@@ -17,9 +16,11 @@ from mrdib_graph.controls import Control
 from mrdib_graph.controls.control import Change
 from mrdib_graph.distributed import split_rows
 from mrdib_graph.errors import ConfigError
+from mrdib_graph.evaluating import evaluating
 from mrdib_graph.loader.batch_nodes import BatchNodes, all_nodes, distinct_nodes
 from mrdib_graph.losses import BPRLoss, PairScores, inner_scores, l2_half, split_items
 from mrdib_graph.mrdib import MRdIB, synergy_hinge
+from mrdib_graph.nn import MissingCodes
 from mrdib_graph.typing import Embeddings, Fused, GaussianCode, Placement, Rows, Terms, Triplets
 
 Codes = dict[str, dict[str, GaussianCode]]
@@ -38,6 +39,7 @@ class Recommender(Module):
         control: A control arm in MRdIB's place.
         reg_fused: r of :math:`r\,(|U_u|^2 + |I_i|^2 + |I_j|^2) / 2B` on the *fused* rows, the
             regulariser that every comparison is tuned for.
+        missing_codes: Learned rows for items that lack a modality; zero rows for None.
 
     Raises:
         ConfigError: MRdIB on a backbone without modalities, a placement that the backbone does not
@@ -52,6 +54,7 @@ class Recommender(Module):
         placement: Placement | None = None,
         control: Control | None = None,
         reg_fused: float = 0.0,
+        missing_codes: MissingCodes | None = None,
     ) -> None:
         super().__init__()
         placement = placement or backbone.placements[0]
@@ -73,6 +76,7 @@ class Recommender(Module):
         self.placement = placement
         self.control = control
         self.reg_fused = reg_fused
+        self.missing_codes = missing_codes
 
     def loss(
         self, data: HeteroData, batch: Triplets, generator: torch.Generator | None = None
@@ -87,7 +91,7 @@ class Recommender(Module):
         if not self.backbone.rowwise:  # the terms read rows of the batch's nodes only
             rows = take_rows(rows, nodes.users, nodes.items)
             codes = {
-                t: {m: _take_code(code, index) for m, code in codes.get(t, {}).items()}
+                t: {m: code.take(index) for m, code in codes.get(t, {}).items()}
                 for t, index in ((graph.USER, nodes.users), (graph.ITEM, nodes.items))
             }
         fused = inner_scores(user.out, item.out)
@@ -180,7 +184,7 @@ class Recommender(Module):
         Raises:
             ConfigError: A name that no rows have.
         """
-        with _evaluating(self):
+        with evaluating(self):
             data = self.backbone.prepare(data)
             rows, _ = self._rows(data, None, None, None)
             if keep is not None:
@@ -199,7 +203,7 @@ class Recommender(Module):
 
         A modality's user side is whatever scores the modality alone.
         """
-        with _evaluating(self):
+        with evaluating(self):
             data = self.backbone.prepare(data)
             rows, codes = self._rows(data, None, None, None)
             rows = {t: {**rows[t], **_samples(codes.get(t, {}))} for t in rows}
@@ -226,18 +230,19 @@ class Recommender(Module):
         A backbone that is not row-wise gets full tables either way.
         """
         if users is None or items is None or not self.backbone.rowwise:
-            rows = self.backbone.encode(data)
+            rows = self._encode(data)
             masks = graph.item_masks(data, self.modalities)
         else:
-            rows = split_rows(partial(self.backbone.encode_rows, data), users, items)
+            rows = split_rows(partial(self._encode, data), users, items)
             masks = {m: mask[items] for m, mask in graph.item_masks(data, self.modalities).items()}
         if self.control is not None:
             rows = self.control.perturb(rows, generator)
         if self.mrdib is None:
             return rows, {}
         codes = {t: self.mrdib.compress(rows[t], generator) for t in (graph.USER, graph.ITEM)}
+        learned = () if self.missing_codes is None else self.missing_codes.tables
         for m, mask in masks.items():
-            if m in codes["item"]:  # a missing row contributes nothing to the fusion
+            if m in codes["item"] and m not in learned:  # a missing row adds nothing to the fusion
                 code = codes["item"][m]
                 keep = mask.unsqueeze(1)
                 codes["item"][m] = code._replace(mean=code.mean * keep, sample=code.sample * keep)
@@ -245,10 +250,22 @@ class Recommender(Module):
             rows = {t: {**of_type, **_samples(codes.get(t, {}))} for t, of_type in rows.items()}
         return rows, codes
 
+    def _encode(
+        self, data: HeteroData, users: Tensor | None = None, items: Tensor | None = None
+    ) -> Embeddings:
+        """The backbone's rows of some nodes, or of all, with codes for what items lack."""
+        if users is None or items is None:
+            rows = self.backbone.encode(data)
+        else:
+            rows = self.backbone.encode_rows(data, users, items)
+        if self.missing_codes is None:
+            return rows
+        return {**rows, graph.ITEM: self.missing_codes(rows[graph.ITEM], data, items)}
+
     def _fuse(self, data: HeteroData, rows: Embeddings, place: BatchNodes) -> tuple[Fused, Fused]:
         """The fused rows of a batch, users [B] and items [B + B n]."""
         user, item = (self._whole(data, rows, t) for t in (graph.USER, graph.ITEM))
-        return _take(user, place.user_of), _take(item, place.item_of)
+        return user.take(place.user_of), item.take(place.item_of)
 
     def _whole(self, data: HeteroData, rows: Embeddings, node_type: str) -> Fused:
         """Fused rows, with what follows the fusion where the backbone has it."""
@@ -272,28 +289,8 @@ def _samples(codes: dict[str, GaussianCode]) -> Rows:
     return {m: code.sample for m, code in codes.items()}
 
 
-def _take(fused: Fused, index: Tensor) -> Fused:
-    views = {name: view.index_select(0, index) for name, view in fused.views.items()}
-    return Fused(fused.out.index_select(0, index), views)
-
-
-def _take_code(code: GaussianCode, index: Tensor) -> GaussianCode:
-    parts = (None if part is None else part.index_select(0, index) for part in code)
-    return GaussianCode(*parts)  # type: ignore[arg-type]
-
-
 def _check_names(names: Sequence[str], rows: Embeddings) -> None:
     known = list(dict.fromkeys(name for t in (graph.USER, graph.ITEM) for name in rows[t]))
     unknown = [name for name in names if name not in known]
     if unknown:
         raise ConfigError(f"keep: got '{unknown[0]}', expected some of {', '.join(known)}")
-
-
-@contextmanager
-def _evaluating(module: Module) -> Iterator[None]:
-    training = module.training
-    module.eval()
-    try:
-        yield
-    finally:
-        module.train(training)

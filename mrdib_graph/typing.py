@@ -53,6 +53,12 @@ class GaussianCode(NamedTuple):
     log_var: Tensor | None
     sample: Tensor
 
+    def take(self, index: Tensor) -> GaussianCode:
+        """The codes of some rows."""
+        log_var = None if self.log_var is None else self.log_var.index_select(0, index)
+        mean, sample = (x.index_select(0, index) for x in (self.mean, self.sample))
+        return GaussianCode(mean, log_var, sample)
+
 
 class Fused(NamedTuple):
     """What ``Backbone.fuse`` returns: the scored rows and named views for auxiliary losses.
@@ -63,6 +69,11 @@ class Fused(NamedTuple):
 
     out: Tensor
     views: Rows
+
+    def take(self, index: Tensor) -> Fused:
+        """Some of the rows."""
+        views = {name: view.index_select(0, index) for name, view in self.views.items()}
+        return Fused(self.out.index_select(0, index), views)
 
 
 def rows_of(names: Iterable[str], modality: str) -> list[str]:

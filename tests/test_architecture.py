@@ -17,7 +17,7 @@ PACKAGE = "mrdib_graph"
 LAYERS = (
     (
         *("errors", "typing", "sparse", "graph", "resolver", "information_split"),
-        *("subgraph", "distributed"),
+        *("subgraph", "distributed", "evaluating"),
     ),
     ("nn", "losses", "estimators", "tracking"),
     ("transforms", "features"),

@@ -285,6 +285,8 @@ def test_stored_settings_are_found_however_the_names_are_written(stored: Path) -
     path = stored / "planted" / "vbpr.yaml"
     for dataset in ("planted", "Planted", "/data/planted"):
         assert stored_settings(stored, dataset, "VBPR") == path
+    assert stored_settings(stored, "data/amazon-planted", "vbpr") == path
+    assert stored_settings(stored, "amazon-other", "vbpr") is None
     assert stored_settings(stored, "planted", "lattice") is None
     assert stored_settings(stored, "lastfm2k", "vbpr") is None
     assert stored_settings(stored / "none", "planted", "vbpr") is None

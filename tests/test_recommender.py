@@ -14,6 +14,7 @@ from mrdib_graph.errors import ConfigError
 from mrdib_graph.loader import TripletLoader
 from mrdib_graph.losses import BPRLoss
 from mrdib_graph.mrdib import MRdIB
+from mrdib_graph.nn import MissingCodes
 from mrdib_graph.recommender import Recommender
 from mrdib_graph.typing import Fused
 
@@ -86,11 +87,12 @@ def triples(batch):
 
 
 def bpr(score, batch, present=lambda _: True):
-    """Mean of -log sigmoid over every (observed, sampled) pair whose items are all present."""
+    """Mean of -log sigmoid over every (observed, sampled) pair; 0 where an item is not present."""
     losses = []
     for u, i, negatives in triples(batch):
-        if all(present(j) for j in [i, *negatives]):
-            losses += [-math.log(1 / (1 + math.exp(score(u, j) - score(u, i)))) for j in negatives]
+        every = all(present(j) for j in [i, *negatives])
+        for j in negatives:
+            losses.append(math.log(1 + math.exp(score(u, j) - score(u, i))) if every else 0.0)
     return sum(losses) / len(losses)
 
 
@@ -202,7 +204,7 @@ def test_residual_unique_term_asks_each_code_on_top_of_the_others(tiny, cls):
     for m in margin:
         whole = sum(x if name == m else x.detach() for name, x in margin.items())
         has = torch.ones_like(i, dtype=torch.bool) if m != "text" else (i != 3) & (j != 3)
-        total = total - F.logsigmoid(whole[has]).mean()
+        total = total - F.logsigmoid(whole[has]).sum() / has.numel()
     assert not ((i != 3) & (j != 3)).all(), "item 3 has no text"
     torch.testing.assert_close(terms["unique"], total)
     learned = [p for p in backbone.parameters() if p.grad is not None]
@@ -336,6 +338,37 @@ def filled(function, content):
         return out
 
     return call
+
+
+@pytest.mark.parametrize("cls", [VBPR, LATTICE, Rowwise, TableWise])
+def test_a_learned_code_takes_the_place_of_a_missing_row(tiny, cls):
+    """Fused in place of the zero row, learned by the ranking loss, and no part of the terms."""
+
+    def build(learn):
+        torch.manual_seed(0)
+        backbone = make(cls, tiny)
+        codes = MissingCodes.from_data(tiny, backbone.modalities, backbone.embedding_dim)
+        mrdib = MRdIB(backbone.modalities, backbone.embedding_dim, alpha_unique=0.3)
+        return Recommender(backbone, mrdib, missing_codes=codes if learn else None)
+
+    learned, plain = build(True), build(False)
+    assert list(learned.missing_codes.tables) == ["text"]
+    data, batch = learned.backbone.prepare(tiny), batch_of(tiny, size=200)
+    for mine, theirs in zip(learned.tables(data), plain.tables(data), strict=True):
+        assert torch.equal(mine, theirs)  # at the start it is the zero row
+    table = learned.missing_codes.tables["text"].weight
+    torch.nn.init.normal_(table, generator=seeded(5))
+    terms, without = (model.loss(data, batch, seeded()) for model in (learned, plain))
+    assert {"ranking", "redundancy", "unique"} <= set(terms)
+    for name, value in terms.items():
+        assert torch.equal(value, without[name]) == (name != "ranking"), name
+    grad = torch.autograd.grad(terms["ranking"], table)[0]
+    assert grad[3].any() and not grad[torch.arange(len(grad)) != 3].any()
+    changed = (learned.tables(data)[1] != plain.tables(data)[1]).any(1)
+    if cls is not LATTICE:
+        assert changed.nonzero().flatten().tolist() == [3]  # the item without a text
+    assert changed[3]
+    assert torch.equal(learned.codes(data)["item"]["text"][3], table[3])
 
 
 def test_missing_rows_are_zero_codes_even_with_a_bias(tiny):

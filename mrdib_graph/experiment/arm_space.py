@@ -16,6 +16,7 @@ from mrdib_graph.experiment.objectives import (
     arm_value,
     backbone_class,
     mrdib_options,
+    on_late_fusion,
     part_class,
     without_late,
 )
@@ -65,7 +66,8 @@ def current_value(settings: Settings, spec: ArmSpec, key: str) -> Any:
         return options.get(option, _default(backbone_class(spec.backbone), option))
     if key in ARM_KEYS:
         common = settings.trainer if key == "learning_rate" else settings
-        return arm_value(settings, arm, key, getattr(common, key))
+        default = on_late_fusion(settings, arm) if key == "late_fusion" else getattr(common, key)
+        return arm_value(settings, arm, key, default)
     cls = part_class(arm)
     options = mrdib_options(settings, arm) if cls is MRdIB else arm_options(settings, arm)
     return options.get(key, _default(cls, key))

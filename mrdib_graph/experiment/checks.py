@@ -109,6 +109,8 @@ def _check_arm_value(what: str, key: str, value: Any) -> None:
         good, expected = value in PLACEMENTS, " or ".join(PLACEMENTS)
     elif key == "reg_fused":
         good, expected = fits(value, float) and value >= 0, "0 or more"
+    elif key in ("late_fusion", "missing_codes"):
+        good, expected = isinstance(value, bool), "true or false"
     elif key == "learning_rate":
         good, expected = fits(value, float) and value > 0, "more than 0"
     else:

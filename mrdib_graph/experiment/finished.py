@@ -76,7 +76,8 @@ class FinishedRun:
             raise DataError(f"{path}: cannot be read: {error}") from error
         found = []
         for arm in self.results["arms"]:
-            result = ArmResult(arm["backbone"], arm["objective"])
+            late = bool(arm.get("late_fusion", False))
+            result = ArmResult(arm["backbone"], arm["objective"], late_fusion=late)
             for seed in arm["seeds"]:
                 key = (result.backbone, result.objective, seed["seed"])
                 if key not in grouped:

@@ -14,6 +14,7 @@ from mrdib_graph.config import Settings
 from mrdib_graph.controls import Control
 from mrdib_graph.errors import ConfigError
 from mrdib_graph.mrdib import MRdIB
+from mrdib_graph.nn import MissingCodes
 from mrdib_graph.recommender import Recommender
 from mrdib_graph.typing import Placement
 
@@ -52,7 +53,10 @@ ABLATED = {name: tuple(without) for name, without in _ABLATIONS.items()}
 LATE = "-late"
 """Added to the name of an arm: the same on a :class:`~mrdib_graph.LateFusion`."""
 
-ARM_KEYS = ("reg_fused", "learning_rate", "placement", "backbone_options")
+ARM_KEYS = (
+    *("reg_fused", "learning_rate", "placement", "backbone_options", "late_fusion"),
+    "missing_codes",
+)
 """Settings of an arm that are no options of MRdIB or of the control."""
 
 
@@ -77,6 +81,11 @@ def own_settings(settings: Settings, objective: str) -> dict[str, Any]:
     return {k: v for name in names for k, v in settings.objectives.get(name, {}).items()}
 
 
+def on_late_fusion(settings: Settings, objective: str) -> bool:
+    """Whether an arm stands on late fusion: by its name, or by its setting ``late_fusion``."""
+    return objective.endswith(LATE) or bool(arm_value(settings, objective, "late_fusion", False))
+
+
 def is_control(name: str) -> bool:
     """Whether an arm has no information term: a control, or late fusion with or without one."""
     return without_late(name) in CONTROLS or name == f"bare{LATE}"
@@ -87,9 +96,9 @@ def needs_modalities(name: str) -> bool:
     return without_late(name) != "bare"
 
 
-def why_not(objective: str, model: Backbone, data: HeteroData) -> str:
+def why_not(settings: Settings, objective: str, model: Backbone, data: HeteroData) -> str:
     """Why a backbone cannot have an arm; empty where it can."""
-    late = objective.endswith(LATE)
+    late = on_late_fusion(settings, objective)
     if late and not graph.modalities(data):
         return "finds no modality in the graph"
     if needs_modalities(objective) and not late and not model.modalities:
@@ -124,7 +133,8 @@ def build_backbone(
     own = arm_value(settings, objective, "backbone_options", {})
     options = {"embedding_dim": settings.embedding_dim, **settings.options, **own}
     model = backbone_class(backbone).from_data(data, **options)
-    return LateFusion.from_data(data, inner=model) if objective.endswith(LATE) else model
+    late = on_late_fusion(settings, objective)
+    return LateFusion.from_data(data, inner=model) if late else model
 
 
 def build_recommender(
@@ -148,7 +158,7 @@ def build_recommender(
     model = build_backbone(backbone, data, settings, objective)
     placement: Placement | None = arm_value(settings, objective, "placement", settings.placement)
     reg_fused = float(arm_value(settings, objective, "reg_fused", settings.reg_fused))
-    if reason := why_not(objective, model, data):
+    if reason := why_not(settings, objective, model, data):
         raise ConfigError(
             f"objective {objective}: {type(model).__name__} {reason}, so there is nothing for it "
             "to act on; leave this arm out, or run this backbone bare"
@@ -156,7 +166,17 @@ def build_recommender(
     part = build_part(settings, objective, model.modalities)
     mrdib = part if isinstance(part, MRdIB) else None
     control = part if isinstance(part, Control) else None
-    return Recommender(model, mrdib, placement=placement, control=control, reg_fused=reg_fused)
+    missing = None
+    if arm_value(settings, objective, "missing_codes", settings.missing_codes):
+        missing = MissingCodes.from_data(data, model.modalities, model.embedding_dim)
+    return Recommender(
+        model,
+        mrdib,
+        placement=placement,
+        control=control,
+        reg_fused=reg_fused,
+        missing_codes=missing,
+    )
 
 
 def part_class(objective: str) -> type[MRdIB] | type[Control] | None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from tabulate import tabulate
 
+from mrdib_graph.experiment.objectives import LATE
 from mrdib_graph.experiment.results import ArmComparison, ArmResult
 
 COLUMNS = tuple(f"{m}@{k}" for k in (5, 10, 20) for m in ("recall", "ndcg", "map"))
@@ -113,7 +114,12 @@ def terminal(arms: Sequence[ArmResult], comparisons: Sequence[ArmComparison], no
 def notes(arms: Sequence[ArmResult], noise: float) -> str:
     """What the columns mean and how small a difference says nothing."""
     seeds = max(len(a.seeds) for a in arms)
-    return (
+    late = [
+        f"{a.backbone} {a.objective} stands on late fusion; compare it with bare-late too. "
+        for a in arms
+        if a.late_fusion and not a.objective.endswith(LATE)
+    ]
+    return "".join(late) + (
         f"Mean ± sd over {seeds} seed{'s' if seeds > 1 else ''}; each epoch chosen on validation, "
         "test scored once. Gain and p of "
         f"{MAIN_METRIC} against bare: p users Wilcoxon over users with Holm's correction, p seeds "

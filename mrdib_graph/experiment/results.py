@@ -33,11 +33,12 @@ class SeedResult:
 
 @dataclass
 class ArmResult:
-    """One backbone with one objective, over seeds."""
+    """One backbone with one objective, over seeds; by its settings perhaps on late fusion."""
 
     backbone: str
     objective: str
     seeds: list[SeedResult] = field(default_factory=list)
+    late_fusion: bool = False
 
     @property
     def mean(self) -> Metrics:
@@ -78,6 +79,7 @@ class ArmResult:
         return {
             "backbone": self.backbone,
             "objective": self.objective,
+            "late_fusion": self.late_fusion,
             "seeds": seeds,
             "mean": self.mean,
             "sd": self.sd,

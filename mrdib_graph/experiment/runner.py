@@ -19,7 +19,7 @@ from mrdib_graph.experiment.arm import ArmSpec, TrainedArm, train_arm
 from mrdib_graph.experiment.checks import check_settings
 from mrdib_graph.experiment.data import open_dataset
 from mrdib_graph.experiment.environment import environment
-from mrdib_graph.experiment.objectives import build_backbone, why_not
+from mrdib_graph.experiment.objectives import build_backbone, on_late_fusion, why_not
 from mrdib_graph.experiment.outputs import Outputs, write_text
 from mrdib_graph.experiment.profiles import (
     code_maps,
@@ -94,7 +94,9 @@ class Experiment:
         bare: dict[tuple[str, int], SeedResult] = {}
         best: TrainedArm | None = None
         for spec in specs:
-            arm = ArmResult(settings_name(spec.backbone), spec.objective)
+            name = settings_name(spec.backbone)
+            late = on_late_fusion(self.config.settings[name], spec.objective)
+            arm = ArmResult(name, spec.objective, late_fusion=late)
             for seed in self.config.seeds:
                 with telling.child(self.tracker, spec, seed, self.config, info):
                     checkpoint = outputs.checkpoint(spec.label, seed)
@@ -153,7 +155,7 @@ class Experiment:
             if settings.trainer.loader == "neighbor":
                 model.check_sampled()
             for objective in self.config.objective:
-                if reason := why_not(objective, model, data):
+                if reason := why_not(settings, objective, model, data):
                     name = settings_name(backbone)
                     self.say(f"{name} {reason}: the arm {objective} is left out")
                     continue

@@ -80,7 +80,7 @@ class ArmTuner:
         studies = {
             spec: self._study(spec, dimensions, dataset)
             for spec, dimensions in self.spaces.items()
-            if not why_not(spec.objective, self._model(spec, data), data)
+            if not why_not(self._settings(spec), spec.objective, self._model(spec, data), data)
         }
         goals = {spec: partial(self._trial, spec, data, evaluator) for spec in studies}
         for spec, study in studies.items():  # leave no place free before waiting for others

@@ -38,13 +38,17 @@ class PairScores(NamedTuple):
         return PairScores(positive, negative, self.present)
 
     def loss(self, ranking_loss: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
-        """A ranking loss over the rows with every item present; 0 where there is none: []."""
+        """A ranking loss, a mean over rows, in which a row that lacks an item counts as 0: [].
+
+        A mean over the complete rows alone would weigh each of them the more, the fewer they are.
+        """
         if self.present is None:
             return ranking_loss(self.positive, self.negative)
         rows = self.present.all(1)
-        if not bool(rows.any()):
+        count = int(rows.sum())
+        if not count:
             return self.positive.sum() * 0.0
-        return ranking_loss(self.positive[rows], self.negative[rows])
+        return ranking_loss(self.positive[rows], self.negative[rows]) * (count / rows.numel())
 
 
 def split_items(x: Tensor, size: int) -> tuple[Tensor, Tensor]:

@@ -10,6 +10,7 @@ from mrdib_graph.nn.hypergraph import Hypergraph
 from mrdib_graph.nn.item_graph_learner import ItemGraphLearner
 from mrdib_graph.nn.knn import edge_cosine, inverse_sqrt, knn, neighbor_matrix
 from mrdib_graph.nn.light_conv import LightConv
+from mrdib_graph.nn.missing_codes import MissingCodes
 from mrdib_graph.nn.mmgcn_layer import MMGCNLayer
 from mrdib_graph.nn.neighbor_search import neighbor_search
 from mrdib_graph.nn.preference_gcn import PreferenceGCN
@@ -25,6 +26,7 @@ __all__ = [
     "ItemGraphLearner",
     "LightConv",
     "MMGCNLayer",
+    "MissingCodes",
     "Neighbors",
     "PreferenceGCN",
     "ProductOfExperts",

@@ -112,3 +112,12 @@ def every_node(data: HeteroData, num_negatives: int = 1) -> Triplets:
     row = torch.arange(max(users, items))
     negatives = row.unsqueeze(1) + 1 + torch.arange(num_negatives)
     return Triplets(row % users, row % items, negatives % items)
+
+
+def entries(data: HeteroData) -> dict[str, tuple[int, int]]:
+    """Which object each entry of a graph is, and how often a tensor was written to."""
+    return {
+        f"'{name}' of {store._key}": (id(value), value._version if isinstance(value, Tensor) else 0)
+        for store in data.stores
+        for name, value in store.items()
+    }

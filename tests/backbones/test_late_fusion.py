@@ -195,8 +195,27 @@ def test_arms_on_late_fusion_start_from_the_arm_without() -> None:
     assert without.mrdib.alpha_kl == 0.1 and without.reg_fused == late.reg_fused == 0.05
     assert plain.mrdib is not None and plain.mrdib.alpha_kl == 0
     lightgcn = LightGCN.from_data(data)
-    assert why_not("mrdib", lightgcn, data)
-    assert not why_not("mrdib-late", lightgcn, data)
+    assert why_not(settings, "mrdib", lightgcn, data)
+    assert not why_not(settings, "mrdib-late", lightgcn, data)
+
+
+def test_an_arm_stands_on_late_fusion_by_its_setting() -> None:
+    data = tiny_data()
+    settings = Settings(embedding_dim=8, objectives={"mrdib": {"late_fusion": True}})
+    lightgcn = LightGCN.from_data(data)
+    late = {"mrdib", "no-unique", "mrdib-late", "bare-late"}  # an ablation follows the arm mrdib
+    for objective in ("bare", "mrdib", "no-unique", "paper", "mrdib-late", "bare-late"):
+        reason = why_not(settings, objective, lightgcn, data)
+        assert bool(reason) == (objective == "paper")
+        if not reason:
+            backbone = build_recommender("lightgcn", data, settings, objective).backbone
+            assert isinstance(backbone, LateFusion) == (objective in late)
+    torch.manual_seed(0)
+    by_setting = build_recommender("vbpr", data, settings, "mrdib").state_dict()
+    torch.manual_seed(0)
+    by_name = build_recommender("vbpr", data, Settings(embedding_dim=8), "mrdib-late").state_dict()
+    assert by_setting.keys() == by_name.keys()
+    assert all(torch.equal(by_setting[name], by_name[name]) for name in by_name)
 
 
 def test_refuses_what_has_no_meaning() -> None:

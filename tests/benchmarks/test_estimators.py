@@ -146,6 +146,7 @@ def test_as_a_program() -> None:
         (["--dims", "0"], r"dims: got \(0,\), expected 1 or more"),
         (["--cost-rows", "1"], r"cost_rows: got \(1,\), expected 2 or more"),
         (["--nats", ""], r"nats: got \(\), expected 0 or more"),
+        (["--estimators", ""], "--estimators: got none, expected one or more"),
         (["--draws", "1"], "draws: got 1, expected 2 or more"),
         (["--estimators", "gausian"], "did you mean 'gaussian'"),
     ],

@@ -118,3 +118,9 @@ def test_a_table_of_the_points(grid: ModuleType, tiny_flags: list[str], tmp_path
     assert [t.settings for t in trials[:4]] == settings  # bare knows nothing of alpha_kl
     assert [t.settings for t in trials[4:]] == [s | {"alpha_kl": 0.0} for s in settings]
     assert [value for *_, value, _ in LINE.findall(out)] == [f"{t.value:.4f}" for t in trials]
+
+
+def test_a_key_twice_is_refused(grid: ModuleType, tiny_flags: list[str]) -> None:
+    axes = ["--grid", "reg_fused=0.1", "--grid", "reg_fused=0.2"]
+    with pytest.raises(ConfigError, match="--grid: got reg_fused, reg_fused, which names one"):
+        grid.search([*tiny_flags, "--backbone", "vbpr", *axes])

@@ -9,6 +9,8 @@ from types import ModuleType
 
 import pytest
 
+from mrdib_graph.errors import ConfigError
+
 SCRIPT = Path(__file__).resolve().parents[2] / "benchmarks" / "large.py"
 SIZES = ["--users", "60", "--items", "50", "--pairs", "600", "--batch-size", "200"]
 
@@ -80,10 +82,26 @@ def test_a_named_shape_has_its_counts_and_widths(large: ModuleType, monkeypatch)
         return large.run(plan(large, "vbpr"))
 
     monkeypatch.setattr(large, "_apart", apart)
-    large.main(["--shape", "electronics", "--backbone", "lattice", "--learned", "exact,faiss"])
+    large.main(["--shape", "electronics", "--backbone", "lattice", "--learned", "exact,auto"])
     _, name, shape, widths, _, _, search, _, learned = seen[0]
     assert (name, shape.items, widths) == ("lattice", 63_001, {"image": 4096, "text": 384})
-    assert (search, learned) == ("auto", ["exact", "faiss"])
+    assert (search, learned) == ("auto", ["exact", "auto"])
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--max-steps", "1"], "--max-steps: got 1, expected 0, or 2 or more"),
+        (["--learned", "exact,fais"], "search: got 'fais'"),
+        (["--searches", "200:4:exakt"], "search: got 'exakt'"),
+    ],
+)
+def test_wrong_flags_are_named_before_anything_is_made(
+    large: ModuleType, monkeypatch, flags: list[str], message: str
+) -> None:
+    monkeypatch.setattr(large, "_apart", lambda *_: pytest.fail("a run was started"))
+    with pytest.raises(ConfigError, match=message):
+        large.main([*SIZES, "--backbone", "vbpr", *flags])
 
 
 @pytest.mark.slow

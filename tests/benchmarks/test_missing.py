@@ -20,7 +20,7 @@ from mrdib_graph.tracking import Tracker
 from mrdib_graph.transforms import MaskFeatures, PropagateFeatures
 
 SCRIPT = Path(__file__).resolve().parents[2] / "benchmarks" / "missing.py"
-METHODS = "zero-fill,propagation,shared,poe,no-content"
+METHODS = "zero-fill,propagation,learned,shared,poe,no-content"
 
 
 @pytest.fixture(scope="module")
@@ -72,8 +72,9 @@ def test_every_cell_is_written_and_shown(done: tuple[Path, str]) -> None:
 def test_nothing_missing_means_nothing_filled(done: tuple[Path, str]) -> None:
     content = json.loads(done[0].read_text(encoding="utf-8"))
     for result in content["results"]:
-        assert result["0"]["propagation"] == result["0"]["zero-fill"]
-        assert result["0.5"]["propagation"] != result["0.5"]["zero-fill"]
+        for name in ("propagation", "learned"):
+            assert result["0"][name] == result["0"]["zero-fill"]
+            assert result["0.5"][name] != result["0.5"]["zero-fill"]
         # on vbpr a recommender that reads no content does not see what is masked
         assert result["0"]["no-content"] == {
             name: value
@@ -120,16 +121,30 @@ def test_a_cell_is_that_training(
 
 
 def test_on_validation_and_with_some_modalities(
-    missing: ModuleType, tiny_flags: list[str], tmp_path: Path
+    missing: ModuleType, main_job: ModuleType, tiny_flags: list[str], tmp_path: Path
 ) -> None:
     flags = [*tiny_flags, "--backbone", "vbpr", "--data-seeds", "3", "--shares", "0.5"]
     flags += ["--methods", "no-content,zero-fill", "--masked", "text"]
-    found = []
-    for part in ("val", "test"):
-        path = tmp_path / f"{part}.json"
-        run(missing, *flags, "--part", part, "--out", str(path))
-        found.append(json.loads(path.read_text(encoding="utf-8"))["results"][0]["0.5"])
-    assert found[0]["zero-fill"] != found[1]["zero-fill"]
+    path = tmp_path / "val.json"
+    run(missing, *flags, "--part", "val", "--out", str(path))
+    found = json.loads(path.read_text(encoding="utf-8"))["results"][0]["0.5"]["zero-fill"]
+
+    more = ["--seeds", "3", "--set", "dataset_options.seed=3", "--backbone", "vbpr"]
+    config = main_job.read_config(main_job.build_parser().parse_args([*tiny_flags, *more]))
+    data = MaskFeatures(0.5, 3, ["text"])(open_dataset(config)[0])
+    arm = train_arm(ArmSpec("vbpr", "bare"), 3, config, data, Evaluator(data), Tracker())
+    assert found["recall@20"] == arm.fit.val["recall@20"] != arm.fit.test["recall@20"]
+    lacking = ~graph.item_features(data, "text")[1]
+    val = Evaluator(data)(*arm.recommender.tables(data), "val")
+    sliced = slice_metrics(val, items=lacking).mean
+    assert found["lacking ndcg@20"] == sliced["ndcg@20"]
+
+
+def test_shares_are_told_as_they_are(missing: ModuleType) -> None:
+    metrics = {"recall@20": 0.1, "ndcg@20": 0.2}
+    text = missing.summary([{"0.125": {"zero-fill": metrics}, "0.001": {"zero-fill": metrics}}])
+    titles = [line for line in text.splitlines() if " masked, " in line]
+    assert titles == ["12.5% masked, all items", "0.1% masked, all items"]
 
 
 def test_a_method_that_cannot_be_had_is_named(missing: ModuleType, tiny_flags: list[str]) -> None:

@@ -1,11 +1,18 @@
 """benchmarks/over_data.py: the cells are trainings, the comparisons are paired over data seeds."""
 
 import json
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
 from scipy.stats import ttest_rel
+
+from mrdib_graph.config import RunConfig
+from mrdib_graph.errors import ConfigError
+from mrdib_graph.evaluation import Evaluator
+from mrdib_graph.experiment import ArmSpec, open_dataset, train_arm
+from mrdib_graph.tracking import Tracker
 
 ARMS = ("bare", "mrdib", "mrdib-late", "content-loss-late")
 SMALL = [
@@ -51,3 +58,48 @@ def test_comparisons_are_paired_over_data_seeds(over_data, content) -> None:
     head = [x.strip() for x in table.splitlines()[0].strip("|").split("|")]
     assert head[3] == "over bare %" and head[6] == "mrdib over it %"
     assert head[9] == "mrdib-late over it %" and cells[9] == ""
+
+
+def test_a_cell_is_the_test_of_that_training(over_data, main_job, content) -> None:
+    flags = SMALL[: SMALL.index("--data-seeds")] + SMALL[SMALL.index("--data-seeds") + 2 :]
+    flags += ["--seeds", "2", "--set", "dataset_options.seed=2"]
+    config = main_job.read_config(main_job.build_parser().parse_args(flags))
+    data = open_dataset(config)[0]
+    arm = train_arm(ArmSpec("vbpr", "mrdib"), 2, config, data, Evaluator(data), Tracker())
+    assert content["results"][1]["vbpr mrdib"] == arm.fit.test != arm.fit.val
+
+
+def test_a_data_seed_splits_a_real_set_anew_and_is_the_training_seed(over_data) -> None:
+    real = over_data.with_data_seed(RunConfig(dataset="shop/", split_seed=9), 4)
+    assert (real.split_seed, real.seeds, real.dataset_options) == (4, [4], {})
+    planted = over_data.with_data_seed(RunConfig(dataset_options={"num_users": 5, "seed": 9}), 4)
+    assert (planted.split_seed, planted.seeds) == (0, [4])
+    assert planted.dataset_options == {"num_users": 5, "seed": 4}
+
+
+def test_what_was_done_before_a_failure_is_kept(
+    over_data, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def run_seed(config: RunConfig, seed: int) -> dict[str, dict[str, float]]:
+        if seed == 3:
+            raise KeyboardInterrupt
+        return {"vbpr bare": {"recall@20": 0.1 * seed, "ndcg@20": 0.1}}
+
+    monkeypatch.setattr(over_data, "run_seed", run_seed)
+    out = tmp_path / "new" / "out.json"
+    with pytest.raises(KeyboardInterrupt):
+        over_data.main([*SMALL, "--out", str(out)])
+    found = json.loads(out.read_text(encoding="utf-8"))
+    assert found["data_seeds"] == [1, 2] and len(found["results"]) == 2
+
+
+@pytest.mark.parametrize("flag", ["--print-config", "--debug", "--resume=runs/a"])
+def test_what_only_the_main_job_does_is_refused(over_data, flag: str) -> None:
+    with pytest.raises(ConfigError, match=f"unknown flag {flag.partition('=')[0]}"):
+        over_data.main([*SMALL, flag])
+
+
+@pytest.mark.parametrize("seeds", ["1,x", "1,1", "1,1.5"])
+def test_wrong_seeds_are_named(over_data, seeds: str) -> None:
+    with pytest.raises(ConfigError, match=f"--data-seeds: got '{seeds}'"):
+        over_data.main([*SMALL, "--data-seeds", seeds])

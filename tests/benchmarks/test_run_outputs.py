@@ -122,7 +122,8 @@ def test_each_arm_and_seed(results) -> None:
     names = [(a["backbone"], a["objective"]) for a in results["arms"]]
     assert names == CLOSED + TRAINED  # lightgcn has no modality for mrdib or noise to act on
     for found in results["arms"]:
-        assert list(found) == ["backbone", "objective", "seeds", "mean", "sd"]
+        assert list(found) == ["backbone", "objective", "late_fusion", "seeds", "mean", "sd"]
+        assert found["late_fusion"] == (found["objective"] == "mrdib")  # by vbpr's stored settings
         trained = found["objective"] != "closed-form"
         assert [s["seed"] for s in found["seeds"]] == ([0, 1] if trained else [0])
         for seed in found["seeds"]:

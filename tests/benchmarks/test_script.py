@@ -1,5 +1,7 @@
-"""How a script fails: one line for the library's errors, a traceback for a bug."""
+"""How a script fails, reads comma lists and writes results."""
 
+import json
+from pathlib import Path
 from types import ModuleType
 
 import pytest
@@ -29,3 +31,34 @@ def test_a_bug_keeps_its_traceback(script, monkeypatch):
     monkeypatch.setattr("sys.argv", ["script.py"])
     with pytest.raises(ZeroDivisionError):
         script.start(lambda argv: 1 // len(argv))
+
+
+def test_comma_lists(script):
+    assert script.numbers("0,0.5", "--shares") == [0.0, 0.5]
+    assert script.seeds_of("3,1", "--data-seeds") == [3, 1]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("1,x", "--data-seeds: got '1,x', expected whole numbers, as 1,2,3"),
+        ("1,1.5", "--data-seeds: got '1,1.5', expected whole numbers"),
+        ("", "--data-seeds: got '', expected whole numbers"),
+        ("2,1,2", "--data-seeds: got '2,1,2', which names one twice"),
+    ],
+)
+def test_wrong_seeds_are_named(script, text, message):
+    with pytest.raises(ConfigError, match=message):
+        script.seeds_of(text, "--data-seeds")
+
+
+def test_results_are_written_whole_or_not_at_all(script, tmp_path: Path):
+    path = tmp_path / "new" / "result.json"
+    script.write_json(path, {"a": [1, 2.5]})
+    assert json.loads(path.read_text(encoding="utf-8")) == {"a": [1, 2.5]}
+    with pytest.raises(TypeError):
+        script.write_json(path, {"a": [1], "b": object()})
+    assert json.loads(path.read_text(encoding="utf-8")) == {"a": [1, 2.5]}
+    assert [p.name for p in path.parent.iterdir()] == ["result.json"]
+    with pytest.raises(DataError, match="result.json/more.json: cannot be written"):
+        script.write_json(path / "more.json", {})

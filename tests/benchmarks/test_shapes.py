@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from mrdib_graph import graph
+from mrdib_graph.errors import ConfigError
 
 
 @pytest.fixture(scope="module")
@@ -40,3 +41,11 @@ def test_the_seed_decides(shapes: ModuleType) -> None:
     assert torch.equal(graph.interactions(first), graph.interactions(second))
     assert torch.equal(first["a"].x, second["a"].x)
     assert not torch.equal(graph.interactions(first), graph.interactions(other))
+
+
+@pytest.mark.parametrize("sizes", [(4, 1, 25), (40, 50, 39), (10, 10, 91)])
+def test_sizes_that_no_graph_has_are_refused(shapes: ModuleType, sizes: tuple[int, ...]) -> None:
+    users, items, pairs = sizes
+    message = f"pairs: got {pairs} for {users} users and {items} items, expected {users} to "
+    with pytest.raises(ConfigError, match=message):
+        shapes.make_graph(shapes.Shape(*sizes), {"a": 2})

@@ -41,3 +41,11 @@ def test_eval_mode_returns_the_rows(rows):
 def test_negative_strength_is_named(std):
     with pytest.raises(ConfigError, match=f"std: got {std}, expected 0 or more"):
         Noise(["image"], std=std)
+
+
+def test_the_scale_is_that_of_all_columns_together(rows):
+    rows["item"]["image"] = rows["item"]["image"] * torch.tensor([100.0, 1, 1, 1, 1, 1])
+    out = Noise(["image"], std=0.2).perturb(rows, torch.Generator().manual_seed(0))
+    noise = (out["item"]["image"] - rows["item"]["image"]).std(0)
+    scale = 0.2 * rows["item"]["image"].square().mean().sqrt()
+    torch.testing.assert_close(noise, scale.expand(6), rtol=0.15, atol=0)

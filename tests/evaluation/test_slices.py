@@ -40,6 +40,8 @@ def test_item_slices_are_a_partition(small: HeteroData) -> None:
     assert masks["head"].tolist() == [True, True, False, False, False]
     assert masks["tail"].tolist() == [False, False, True, True, False]
     assert masks["cold"].tolist() == [False, False, False, False, True]
+    # the share is that of the four items with a training row: 1.2 of them, and not 1.5
+    assert item_slices(small, head_share=0.3)["head"].tolist() == [True, *[False] * 4]
 
 
 def test_cold_items_are_new_in_that_part(graph_of: GraphOf) -> None:

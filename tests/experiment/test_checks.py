@@ -40,6 +40,8 @@ def test_settings_of_other_backbones_may_stay(make_config) -> None:
         ({"objectives": {"mrdib": {"alpha_kl": -1}}}, "alpha_kl: got -1, expected 0 or more"),
         ({"objectives": {"mrdib": {"estimator": "min"}}}, "did you mean 'mine'"),
         ({"objectives": {"mrdib": {"placement": 3}}}, "expected inline or auxiliary"),
+        ({"objectives": {"mrdib": {"late_fusion": "yes"}}}, "'yes', expected true or false"),
+        ({"objectives": {"bare": {"missing_codes": 2}}}, "missing_codes: got 2, expected true or"),
         ({"objectives": {"mrdib": {"reg_fused": -1}}}, "reg_fused: got -1, expected 0 or more"),
         ({"objectives": {"mrdib": {"learning_rate": 0}}}, "learning_rate: got 0, expected more"),
         ({"objectives": {"mrdib": {"reg_fused": "a"}}}, "reg_fused: got 'a'"),

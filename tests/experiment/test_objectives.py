@@ -182,9 +182,9 @@ def test_an_arm_is_refused_exactly_where_it_would_fail(
         recommender = Recommender(model, **kept)
         recommender.loss(model.prepare(data), batch)
     except ConfigError:
-        assert module.why_not(objective, model, data)
+        assert module.why_not(SETTINGS, objective, model, data)
     else:
-        assert not module.why_not(objective, model, data)
+        assert not module.why_not(SETTINGS, objective, model, data)
 
 
 def test_only_bare_has_a_meaning_without_modalities(data: HeteroData) -> None:

@@ -112,6 +112,9 @@ def test_the_terminal() -> None:
     text = report.terminal(ARMS, COMPARISONS, 0.0123)
     assert "Mean ± sd over 2 seeds" in text and "± 0.0123" in text
     assert "The method against its controls" in text and "mrdib over noise" in text
+    assert "late fusion" not in text
+    late = ArmResult("vbpr", "mrdib", ARMS[0].seeds, late_fusion=True)
+    assert "vbpr mrdib stands on late fusion" in report.terminal([ARMS[0], late], [], 0.01)
     alone = report.terminal(ARMS[:1], [], 0.01)
     assert "controls" not in alone and "over 1 seed;" in alone
 

@@ -41,8 +41,9 @@ def test_mean_deviation_and_the_rest_over_seeds() -> None:
 
 def test_the_record_of_results_json() -> None:
     found = arm("noise", 0.3, (4, 5)).to_dict()
-    assert list(found) == ["backbone", "objective", "seeds", "mean", "sd"]
+    assert list(found) == ["backbone", "objective", "late_fusion", "seeds", "mean", "sd"]
     assert (found["backbone"], found["objective"]) == ("vbpr", "noise")
+    assert not found["late_fusion"]
     assert [s["seed"] for s in found["seeds"]] == [4, 5]
     for seed in found["seeds"]:
         assert list(seed) == [

@@ -26,16 +26,28 @@ def test_inner_products_and_their_differences_by_hand():
     assert scores._replace(present=present).difference.tolist() == [[2, -math.inf], [-1, -6]]
 
 
-def test_loss_is_over_rows_with_every_item_present():
+def test_rows_that_lack_an_item_count_as_zero_in_the_loss():
     positive = torch.tensor([1.0, 2.0, 0.5], requires_grad=True)
     negative = torch.tensor([[0.0, 1.0], [3.0, -1.0], [0.0, 0.0]])
     present = torch.tensor([[True, True], [True, False], [True, True]])
     loss = PairScores(positive, negative, present).loss(BPRLoss())
     differences = (1.0, 0.0, 0.5, 0.5)
-    expected = sum(math.log(1 + math.exp(-x)) for x in differences) / 4
+    expected = sum(math.log(1 + math.exp(-x)) for x in differences) / 6  # of three rows by two
     assert loss.item() == pytest.approx(expected, rel=1e-6)
     loss.backward()
     assert positive.grad[1] == 0 and positive.grad[[0, 2]].all()
     assert PairScores(positive, negative).loss(BPRLoss()) > loss
+    alone = torch.autograd.grad(PairScores(positive, negative).loss(BPRLoss()), positive)[0]
+    torch.testing.assert_close(positive.grad[[0, 2]], alone[[0, 2]])  # as if none were lacking
     nothing = PairScores(positive, negative, torch.zeros(3, 2, dtype=torch.bool)).loss(BPRLoss())
     assert nothing == 0 and nothing.requires_grad
+
+
+def test_scores_on_top_of_others_move_alone():
+    mine = PairScores(torch.tensor([1.0, 2.0], requires_grad=True), torch.tensor([[0.5], [1.0]]))
+    other = PairScores(torch.tensor([3.0, -1.0], requires_grad=True), torch.tensor([[1.0], [2.0]]))
+    both = mine._replace(present=torch.tensor([[True], [False]])).beside([other, other])
+    assert both.positive.tolist() == [7, 0] and both.negative.tolist() == [[2.5], [5]]
+    assert both.present is not None and both.present.tolist() == [[True], [False]]
+    both.positive.sum().backward()
+    assert mine.positive.grad.tolist() == [1, 1] and other.positive.grad is None

@@ -156,6 +156,15 @@ def test_each_comparison_reads_the_rows_that_have_all_its_modalities():
     torch.testing.assert_close(terms["redundancy"], first)
 
 
+def test_the_masks_are_those_of_items_alone():
+    codes = codes_of(NAMES[:2], n=8)
+    mask = torch.arange(8) < 5
+    mrdib = build(NAMES[:2], estimator=Widths)
+    found = mrdib({"user": codes, "item": codes}, None, {"text": mask}, ("user",))["redundancy"]
+    z = {m: code.sample for m, code in codes.items()}
+    torch.testing.assert_close(found, z["image"].sum() + 100 * z["text"].sum())
+
+
 @pytest.mark.parametrize("cls", [MINE, CLUB, InfoNCE, HSIC, Gaussian])
 def test_gradients_reach_every_code_and_the_critics_step_ignores_alpha(cls):
     steps = []

@@ -164,6 +164,16 @@ def test_dwa_skips_epochs_in_which_a_term_is_in_no_step():
     assert weighting.weights()["redundancy"] == pytest.approx(2 * share, rel=1e-6)
 
 
+def test_dwa_keeps_the_last_ratio_where_a_term_is_in_no_step_of_the_last_epoch():
+    weighting = DynamicWeightAverage({"kl": 1.0, "redundancy": 1.0})
+    for epoch, redundancy in enumerate([{"redundancy": 0.8}, {"redundancy": 0.4}, {}]):
+        weighting.prepare_epoch(epoch)
+        weighting.observe(terms(kl=1.0, **redundancy))
+    weighting.prepare_epoch(3)
+    share = math.exp(0.25) / (math.exp(0.25) + math.exp(0.5))  # ratio .4 / .8
+    assert weighting.weights()["redundancy"] == pytest.approx(2 * share, rel=1e-6)
+
+
 def test_one_term_alone_keeps_its_alpha():
     weighting = DynamicWeightAverage({"unique": 0.1, "kl": 0.0})
     for epoch in range(4):

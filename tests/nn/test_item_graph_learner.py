@@ -144,3 +144,19 @@ def test_options() -> None:
         ItemGraphLearner(3, "both")  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match="search: got 'best', expected one of auto, exact, faiss"):
         ItemGraphLearner(3, search="best")  # type: ignore[arg-type]
+
+
+def test_neighbours_that_lack_the_modality_weigh_nothing() -> None:
+    """With fewer items than k that have it, the list is filled with items that do not."""
+    x = torch.tensor([[1.0, 0.2], [0.5, 1.0], [1.0, 1.0], [0.3, 1.0]])
+    mask = torch.tensor([True, False, True, False])
+    learner = ItemGraphLearner(3)
+    index = learner.search([x], [mask])
+    value = learner([x], index, torch.ones(1), [mask])
+    there = mask.unsqueeze(1) & mask[index[0]]
+    assert there[mask].sum(1).tolist() == [2, 2] and not value[0][~there].any()
+    cosine = float(torch.nn.functional.cosine_similarity(x[0], x[2], dim=0))
+    torch.testing.assert_close(
+        neighbor_matrix(index[0], value[0], 4).dense()[mask][:, mask],
+        torch.tensor([[1.0, cosine], [cosine, 1.0]]) / (1 + cosine),
+    )

@@ -68,3 +68,21 @@ def test_options() -> None:
         LightConv(-1)
     with pytest.raises(ConfigError, match="readout: got 'max'"):
         LightConv(1, "max")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("num_layers", [1, 3])
+def test_a_directed_graph(num_layers: int) -> None:
+    """Item graphs of nearest neighbours are directed: the gradient takes the transpose."""
+    generator = torch.Generator().manual_seed(1)
+    row, col = (torch.rand(7, 7, generator=generator) < 0.4).nonzero().T
+    value = torch.rand(row.numel(), generator=generator, dtype=torch.float64)
+    operator = SparseMatrix.from_edges(row, col, value, (7, 7))
+    assert not torch.equal(operator.dense(), operator.dense().T)
+    x = torch.randn(7, 3, generator=generator, dtype=torch.float64)
+    expected = layers(operator, x, num_layers)
+    for readout, rows in (("mean", expected.mean(0)), ("last", expected[-1])):
+        conv = LightConv(num_layers, readout)
+        torch.testing.assert_close(conv(x, operator), rows)
+        assert torch.autograd.gradcheck(
+            lambda x, conv=conv: conv(x, operator), (x.clone().requires_grad_(),)
+        )

@@ -61,6 +61,18 @@ class ChangesTheGraph(Own):
         return super().prepare(data)
 
 
+class ReplacesFeatures(Own):
+    def prepare(self, data: HeteroData) -> HeteroData:
+        data["image"].x = data["image"].x * 1.5
+        return super().prepare(data)
+
+
+class WritesFeatures(Own):
+    def prepare(self, data: HeteroData) -> HeteroData:
+        data["image"].x.mul_(1.5)
+        return super().prepare(data)
+
+
 class NoisyTables(Own):
     def encode(self, data: HeteroData) -> Embeddings:
         tables = super().encode(data)
@@ -169,7 +181,9 @@ class LeavesATensor(Own):
 FAULTS = [
     (NotFinite, "is nan|not finite|is inf"),
     (NoGradient, "no gradient at all with 1 modalities"),
-    (ChangesTheGraph, "prepare changes the graph"),
+    (ChangesTheGraph, "prepare changes the graph it is given: 'prepared' of item"),
+    (ReplacesFeatures, "prepare changes the graph it is given: 'x' of image"),
+    (WritesFeatures, "prepare changes the graph it is given: 'x' of image"),
     (NoisyTables, "two calls give different tables"),
     (TablesThatCount, "two calls|inside an epoch changes its losses"),
     (WrongRows, "encode_rows of item 'id': differs by"),

@@ -108,10 +108,19 @@ def test_every_estimator_of_the_package_passes(name):
     check_estimator(resolver.choices(estimators, MIEstimator)[name])
 
 
+class HoldsAConstant(CLUB):
+    """A parameter that is not learned is no fault."""
+
+    def __init__(self, embedding_dim: int) -> None:
+        super().__init__(embedding_dim)
+        self.scale = torch.nn.Parameter(torch.ones(()), requires_grad=False)
+
+
 def test_options_reach_the_class_and_a_third_party_passes():
     check_estimator(MINE, ema_rate=None, hidden_channels=32)
     check_estimator(Third)
     check_estimator(HSIC, normalise=False)
+    check_estimator(HoldsAConstant)
     with pytest.raises(TypeError, match="wrong_option"):
         check_estimator(MINE, wrong_option=1)
 
