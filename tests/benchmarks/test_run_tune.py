@@ -95,7 +95,7 @@ def test_the_first_trial_is_what_the_settings_say(tuned) -> None:
     trials = by_arm(tuned[1])
     assert trials["vbpr", "bare"][0].settings == {"reg_fused": 0.08}  # of the stored settings
     assert trials["vbpr", "mrdib"][0].settings == {
-        **{"reg_fused": 0.05, "alpha_kl": 0.0, "alpha_unique": 0.1}
+        **{"reg_fused": 0.083, "alpha_kl": 0.0, "alpha_unique": 0.26}
     }
     assert trials["vbpr", "noise"][0].settings["reg_fused"] == 0.08
     assert trials["vbpr", "noise"][0].settings["std"] in (0.0, 0.3)  # its 0.1 is no choice: drawn
