@@ -116,7 +116,7 @@ def _why_not(method: Method, config: RunConfig, data: HeteroData) -> str:
         return f"{settings_name(backbone)} has no option {lacking[0]}"
     if method.fill == "knn" and len(graph.modalities(data)) < 2:
         return "there is one modality"
-    settings = config.settings[settings_name(backbone)]
+    settings = with_method(config, method).settings[settings_name(backbone)]
     model = build_backbone(backbone, data, settings)
     return why_not(settings, method.objective, model, data)
 

@@ -43,7 +43,7 @@ class Recommender(Module):
 
     Raises:
         ConfigError: MRdIB on a backbone without modalities, a placement that the backbone does not
-            have, or names that do not fit.
+            have, names that do not fit, or missing codes where no score would read them.
     """
 
     def __init__(
@@ -65,6 +65,9 @@ class Recommender(Module):
                 f"placement: {type(backbone).__name__} has no {placement} one, since its modality "
                 f"embeddings do not reach the score; expected {' or '.join(backbone.placements)}"
             )
+        if missing_codes is not None and "inline" not in backbone.placements:
+            name = type(backbone).__name__
+            raise ConfigError(f"missing_codes: the modality rows of {name} do not reach its score")
         if not reg_fused >= 0:
             raise ConfigError(f"reg_fused: got {reg_fused}, expected 0 or more")
         for part in (mrdib, control):

@@ -7,10 +7,12 @@ import torch
 import torch.nn.functional as F
 from torch.nn import Linear, ModuleDict
 
-from mrdib_graph import LateFusion, graph
-from mrdib_graph.backbones import CONTEXT, LATTICE, VBPR, Backbone, LightGCN, embedding
+from mrdib_graph import LateFusion, backbones, graph, resolver
+from mrdib_graph.backbones import BM3, CONTEXT, LATTICE, VBPR, Backbone, LightGCN, embedding
+from mrdib_graph.config import Settings
 from mrdib_graph.controls import ContentLoss, ModalityDropout, SplitL2
 from mrdib_graph.errors import ConfigError
+from mrdib_graph.experiment import build_recommender
 from mrdib_graph.loader import TripletLoader
 from mrdib_graph.losses import BPRLoss
 from mrdib_graph.mrdib import MRdIB
@@ -338,6 +340,30 @@ def filled(function, content):
         return out
 
     return call
+
+
+@pytest.mark.parametrize("name", resolver.choices(backbones, Backbone))
+def test_learned_codes_reach_the_score_or_are_refused(tiny, name):
+    settings = Settings(embedding_dim=8, missing_codes=True)
+    torch.manual_seed(0)
+    if name == "bm3":
+        with pytest.raises(ConfigError, match="has no modality row in its score for missing_codes"):
+            build_recommender(name, tiny, settings, "bare")
+        with pytest.raises(ConfigError, match="modality rows of BM3 do not reach its score"):
+            Recommender(make(BM3, tiny), missing_codes=MissingCodes(40, ["text"], 6))
+        return
+    model = build_recommender(name, tiny, settings, "bare")
+    if not model.modalities:
+        assert name == "lightgcn" and not list(model.missing_codes.parameters())
+        return
+    data = model.backbone.prepare(tiny)
+    model.prepare_epoch(data, 0, seeded())
+    model.total(model.loss(data, batch_of(tiny, size=200), seeded())).backward()
+    table = model.missing_codes.tables["text"].weight
+    assert table.grad[3].any() and not table.grad[torch.arange(40) != 3].any()
+    before = model.tables(data)[1]
+    torch.nn.init.normal_(table)
+    assert (model.tables(data)[1] != before)[3].any()
 
 
 @pytest.mark.parametrize("cls", [VBPR, LATTICE, Rowwise, TableWise])

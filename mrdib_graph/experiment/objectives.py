@@ -103,6 +103,9 @@ def why_not(settings: Settings, objective: str, model: Backbone, data: HeteroDat
         return "finds no modality in the graph"
     if needs_modalities(objective) and not late and not model.modalities:
         return "has no modality embeddings"
+    learned = arm_value(settings, objective, "missing_codes", settings.missing_codes)
+    if learned and not late and "inline" not in model.placements:
+        return "has no modality row in its score for missing_codes"
     control = _CONTROLS.get(without_late(objective))
     if control is not None and control.needs_ids and not model.has_ids:
         return "has no ID rows"

@@ -151,6 +151,8 @@ def test_a_method_that_cannot_be_had_is_named(missing: ModuleType, tiny_flags: l
     flags = [*tiny_flags, "--data-seeds", "3", "--shares", "0.3", "--epochs", "1"]
     out, err = run(missing, *flags, "--backbone", "bm3", "--methods", "zero-fill,poe")
     assert "poe left out: bm3 has no option fusion" in err and "| poe" not in out
+    with pytest.raises(ConfigError, match="none of learned can be had"):
+        run(missing, *flags, "--backbone", "bm3", "--methods", "learned")
     with pytest.raises(ConfigError, match="none of mrdib can be had"):
         run(missing, *flags, "--backbone", "lightgcn", "--methods", "mrdib")
 
