@@ -24,8 +24,8 @@ class MissingCodes(Module):
 
     The tables start at 0, where a missing modality adds nothing, and are learned from the item's
     interactions through the user vectors that score the modality: what its picture would tell is
-    inferred from who takes it.  An item without training interactions is only ever sampled against
-    others, so its code, like its ID, learns to be ranked low.
+    inferred from who takes it.  An item without training interactions is in no batch, neither taken
+    nor sampled, and keeps its zero row where the score is made row by row.
 
     Args:
         num_items: I.

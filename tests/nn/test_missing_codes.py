@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from mrdib_graph import graph
+from mrdib_graph import VBPR, Recommender, Trainer, datasets, graph
 from mrdib_graph.nn import MissingCodes
 from mrdib_graph.testing import tiny_data
 
@@ -55,3 +55,18 @@ def test_complete_modalities_need_no_table():
     codes = MissingCodes(graph.num_items(data), [], 3)
     rows = {"image": torch.randn(5, 3)}
     assert codes(rows, data, torch.arange(5)) == rows and not list(codes.parameters())
+
+
+def test_a_cold_item_keeps_its_zero_row():
+    options = {"num_users": 120, "num_items": 100, "num_interactions": 1_200, "seed": 1}
+    data = datasets.Planted(**options, cold_items=0.2, missing={"text": 0.5})[0]
+    backbone = VBPR.from_data(data, embedding_dim=4)
+    codes = MissingCodes.from_data(data, backbone.modalities, 4)
+    model = Recommender(backbone, reg_fused=0.02, missing_codes=codes)
+    Trainer(epochs=2, learning_rate=5e-3, quiet=True).fit(model, data)
+    lacks = ~graph.item_features(data, "text")[1]
+    trained = torch.zeros(100, dtype=torch.bool)
+    trained[graph.interactions(data, "train")[1]] = True
+    moved = codes.tables["text"].weight.any(1)
+    assert (lacks & ~trained).any() and (lacks & trained).any()
+    assert torch.equal(moved, lacks & trained)
