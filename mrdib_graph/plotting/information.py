@@ -87,7 +87,7 @@ def information_heat_maps(profile: Profile) -> Figure:
             for column, share in enumerate(values):
                 if share == share:
                     colour = "black" if share > 55 else "white"
-                    text = f"{share:.0f}"
+                    text = f"{round(share)}"  # an int is never -0
                     axis.text(column, row, text, ha="center", va="center", color=colour, fontsize=9)
         axis.set_xticks(range(len(names)), names)
         axis.set_yticks(range(len(names)), names)

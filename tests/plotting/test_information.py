@@ -88,6 +88,9 @@ def test_heat_maps_hold_the_shares_of_each_pair() -> None:
 def test_heat_maps_of_a_pair_without_information_are_empty() -> None:
     nothing = {"pair": ["a", "b"], "split": split(0, 0, 0, 0)}
     assert not information_heat_maps({"pairs": [nothing]}).axes[0].texts
+    parts = {**PROFILE["pairs"][0]["split"], "synergistic": -1e-9}
+    below = information_heat_maps({"pairs": [{**PROFILE["pairs"][0], "split": parts}]})
+    assert {text.get_text() for text in below.axes[1].texts} == {"0"}  # and not -0
 
 
 def test_knock_out_bars() -> None:
