@@ -10,7 +10,7 @@ from setuptools import find_packages, setup
 
 HERE = Path(__file__).parent
 VERSION = re.search(
-    r'__version__ = "(.+?)"', (HERE / "mrdib_graph" / "__init__.py").read_text(encoding="utf-8")
+    r'__version__ = "(.+?)"', (HERE / "mrdib_graph" / "version.py").read_text(encoding="utf-8")
 )
 assert VERSION is not None
 
@@ -35,6 +35,7 @@ REQUIRED = [
     "requests>=2.31",
     "urllib3>=2",
     "filelock>=3.12",
+    "annotated-types>=0.6",
     "typing-extensions>=4.10",
 ]
 EXTRAS = {

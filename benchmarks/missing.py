@@ -33,12 +33,11 @@ from script import numbers, seeds_of, start, write_json
 
 from mrdib_graph import graph
 from mrdib_graph.config import RunConfig, settings_name
-from mrdib_graph.errors import ConfigError
+from mrdib_graph.errors import ConfigError, suggest
 from mrdib_graph.evaluation import Evaluator, slice_metrics
 from mrdib_graph.experiment import ArmSpec, open_dataset, train_arm
 from mrdib_graph.experiment.checks import check_settings
 from mrdib_graph.experiment.objectives import backbone_class, build_backbone, why_not
-from mrdib_graph.resolver import suggest
 from mrdib_graph.tracking import Tracker
 from mrdib_graph.transforms import MaskFeatures, PropagateFeatures
 from mrdib_graph.typing import Metrics

@@ -22,8 +22,7 @@ from typing import Any, NoReturn
 
 from mrdib_graph import config as configuration
 from mrdib_graph.config import RunConfig
-from mrdib_graph.errors import ConfigError, MRdIBError
-from mrdib_graph.resolver import suggest
+from mrdib_graph.errors import ConfigError, MRdIBError, suggest
 from mrdib_graph.tuning import TuneConfig
 
 CONFIGS = Path(__file__).parent / "configs"

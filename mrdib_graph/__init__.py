@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from mrdib_graph.serving import Bundle
     from mrdib_graph.training import FitResult, Trainer, TrainerConfig
 
-__version__ = "0.1.0"
+from mrdib_graph.version import __version__ as __version__
 
 _HOME = {
     "Backbone": "backbones",

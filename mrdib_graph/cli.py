@@ -18,8 +18,7 @@ from mrdib_graph.cli_datasets import add_check_flags, add_describe_flags
 from mrdib_graph.cli_encode import add_flags as add_encode_flags
 from mrdib_graph.cli_explain import add_flags as add_explain_flags
 from mrdib_graph.cli_fetch import add_flags as add_fetch_flags
-from mrdib_graph.errors import ConfigError, MRdIBError
-from mrdib_graph.resolver import suggest
+from mrdib_graph.errors import ConfigError, MRdIBError, suggest
 
 INTERRUPTED = 130
 
@@ -116,7 +115,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         args = build_parser().parse_args(arguments)
         if args.version:
-            from mrdib_graph import __version__
+            from mrdib_graph.version import __version__
 
             print(f"mrdib-graph {__version__}")
         else:

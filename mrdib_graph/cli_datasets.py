@@ -41,7 +41,7 @@ def _add_split(parser: argparse.ArgumentParser, default: str) -> None:
 
 def check_lines(args: argparse.Namespace) -> tuple[list[str], DataError | None]:
     """Check a folder: the lines to print, and the error to end with where something is wrong."""
-    from mrdib_graph.datasets.folder_check import check_folder
+    from mrdib_graph.datasets.folder.folder_check import check_folder
 
     errors, warnings, dataset = check_folder(args.folder, args.split or "given", args.split_seed)
     lines = [] if dataset is None else count_lines(dataset)
@@ -62,7 +62,7 @@ def describe_lines(args: argparse.Namespace) -> list[str]:
         DataError: The data cannot be read, or the figure cannot be written.
     """
     from mrdib_graph.datasets.description import describe_graph
-    from mrdib_graph.datasets.folder_check import collected_warnings
+    from mrdib_graph.datasets.folder.folder_check import collected_warnings
 
     if args.figure is not None:
         _check_figure(args.figure)

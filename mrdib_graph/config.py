@@ -15,8 +15,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from mrdib_graph.errors import ConfigError
-from mrdib_graph.resolver import suggest
+from mrdib_graph.errors import ConfigError, suggest
 from mrdib_graph.training.trainer_config import TrainerConfig
 
 PLACEMENTS = ("inline", "auxiliary")

@@ -6,6 +6,8 @@ turns each class into its exit status: 2 for a wrong flag or setting, 3 for bad 
 
 from __future__ import annotations
 
+import difflib
+
 
 class MRdIBError(Exception):
     """Base class of all errors that the library raises on purpose."""
@@ -41,3 +43,9 @@ class TrainingError(MRdIBError):
 
 class CheckpointError(MRdIBError):
     """A checkpoint is missing, damaged or belongs to another run."""
+
+
+def suggest(name: str, known: list[str]) -> str:
+    """A sentence with the nearest name, or an empty string."""
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    return f"; did you mean '{near[0]}'?" if near else ""

@@ -16,7 +16,7 @@ from mrdib_graph.controls import Control
 from mrdib_graph.controls.control import Change
 from mrdib_graph.distributed import split_rows
 from mrdib_graph.errors import ConfigError
-from mrdib_graph.evaluating import evaluating
+from mrdib_graph.eval_mode import eval_mode
 from mrdib_graph.loader.batch_nodes import BatchNodes, all_nodes, distinct_nodes
 from mrdib_graph.losses import BPRLoss, PairScores, inner_scores, l2_half, split_items
 from mrdib_graph.mrdib import MRdIB, synergy_hinge
@@ -187,7 +187,7 @@ class Recommender(Module):
         Raises:
             ConfigError: A name that no rows have.
         """
-        with evaluating(self):
+        with eval_mode(self):
             data = self.backbone.prepare(data)
             rows, _ = self._rows(data, None, None, None)
             if keep is not None:
@@ -206,7 +206,7 @@ class Recommender(Module):
 
         A modality's user side is whatever scores the modality alone.
         """
-        with evaluating(self):
+        with eval_mode(self):
             data = self.backbone.prepare(data)
             rows, codes = self._rows(data, None, None, None)
             rows = {t: {**rows[t], **_samples(codes.get(t, {}))} for t in rows}

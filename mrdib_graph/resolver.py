@@ -5,7 +5,6 @@ In the manner of ``torch_geometric.resolver``: the choices are the names that a 
 
 from __future__ import annotations
 
-import difflib
 import importlib.util
 import inspect
 import re
@@ -15,7 +14,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from mrdib_graph.errors import ConfigError
+from mrdib_graph.errors import ConfigError, suggest
+from mrdib_graph.options import check_options
 
 
 def key(name: str) -> str:
@@ -31,12 +31,6 @@ def choices(package: ModuleType, base: type) -> dict[str, type[Any]]:
         if inspect.isclass(value) and issubclass(value, base) and not inspect.isabstract(value):
             found[key(name)] = value
     return found
-
-
-def suggest(name: str, known: list[str]) -> str:
-    """A sentence with the nearest name, or an empty string."""
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    return f"; did you mean '{near[0]}'?" if near else ""
 
 
 def resolve_class(query: str | type, package: ModuleType, base: type, what: str) -> type[Any]:
@@ -106,16 +100,3 @@ def build(cls: Callable[..., Any], options: Mapping[str, Any], what: str, **give
     if taken:
         raise ConfigError(f"{what}: option '{taken[0]}' follows from the data and cannot be set")
     return cls(**given, **options)
-
-
-def check_options(cls: Callable[..., Any], options: Mapping[str, Any], what: str) -> None:
-    """Raise a ``ConfigError`` for an option that the signature of ``cls`` does not have."""
-    parameters = inspect.signature(cls).parameters
-    if any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values()):
-        return
-    for name in options:
-        if name not in parameters:
-            near = suggest(name, list(parameters)) or "."
-            raise ConfigError(
-                f"{what}: option '{name}' is unknown{near} Options: {', '.join(parameters)}"
-            )

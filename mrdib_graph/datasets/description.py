@@ -9,7 +9,7 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from mrdib_graph import graph
-from mrdib_graph.datasets.feature_report import feature_report
+from mrdib_graph.datasets.folder.feature_report import feature_report
 from mrdib_graph.transforms.scale_features import (
     MAX_MEAN_COSINE,
     MAX_NORM_RATIO,

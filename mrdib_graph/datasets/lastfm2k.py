@@ -9,11 +9,11 @@ from typing import ClassVar, NamedTuple
 import numpy as np
 from torch_geometric.data import HeteroData
 
-from mrdib_graph.datasets.download import download as download_file
-from mrdib_graph.datasets.download import unwritable, verify
-from mrdib_graph.datasets.feature_file import read_features
-from mrdib_graph.datasets.fetch_options import FetchOptions
-from mrdib_graph.datasets.mmrec_folder import MMRecFolder
+from mrdib_graph.datasets.files.download import download as download_file
+from mrdib_graph.datasets.files.download import unwritable, verify
+from mrdib_graph.datasets.files.fetch_options import FetchOptions
+from mrdib_graph.datasets.folder.feature_file import read_features
+from mrdib_graph.datasets.folder.mmrec_folder import MMRecFolder
 from mrdib_graph.errors import ConfigError, DataError
 from mrdib_graph.transforms.scale_features import ScaleMode
 

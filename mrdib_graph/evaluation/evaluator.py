@@ -13,10 +13,10 @@ from torch_geometric.data import HeteroData
 from mrdib_graph import graph
 from mrdib_graph.errors import ConfigError, DataError
 from mrdib_graph.evaluation import scoring
-from mrdib_graph.evaluation.held_out import entries, of_items, split_matrices, union
 from mrdib_graph.evaluation.metrics import METRICS, metric_names
 from mrdib_graph.evaluation.result import MetricResult, from_ranks
 from mrdib_graph.evaluation.scoring import ScoreFn
+from mrdib_graph.evaluation.split_matrices import entries, of_items, split_matrices, union
 from mrdib_graph.evaluation.top_k import top_k
 from mrdib_graph.sparse import SparseMatrix
 

@@ -9,7 +9,7 @@ from mrdib_graph import backbones, baselines, resolver
 from mrdib_graph.backbones import Backbone
 from mrdib_graph.baselines import Baseline
 from mrdib_graph.config import PLACEMENTS, RunConfig, Settings, settings_name
-from mrdib_graph.errors import ConfigError
+from mrdib_graph.errors import ConfigError, suggest
 from mrdib_graph.evaluation import EvaluatorConfig
 from mrdib_graph.evaluation.metrics import metric_names
 from mrdib_graph.experiment.objectives import (
@@ -19,8 +19,8 @@ from mrdib_graph.experiment.objectives import (
     check_objective,
     part_class,
 )
-from mrdib_graph.experiment.options import check_options, fits
 from mrdib_graph.loader import check_sampler
+from mrdib_graph.options import NonNegative, Positive, check_options, mismatch
 from mrdib_graph.training import TrainerConfig
 from mrdib_graph.training.trainer import resolve_device
 
@@ -47,7 +47,7 @@ def check_settings(config: RunConfig, names: Sequence[str]) -> None:
     for name in config.settings:
         if name not in known:
             raise ConfigError(
-                f"settings: backbone '{name}' is unknown{resolver.suggest(name, known) or '.'} "
+                f"settings: backbone '{name}' is unknown{suggest(name, known) or '.'} "
                 f"Known: {', '.join(sorted(set(known)))}"
             )
     for name in names:
@@ -74,7 +74,7 @@ def _check_monitor(monitor: str) -> None:
     known = metric_names(EvaluatorConfig.metrics, EvaluatorConfig.cutoffs)
     if monitor not in known:
         raise ConfigError(
-            f"monitor: '{monitor}' is unknown{resolver.suggest(monitor, known) or '.'} "
+            f"monitor: '{monitor}' is unknown{suggest(monitor, known) or '.'} "
             f"Known: {', '.join(known)}"
         )
 
@@ -88,7 +88,7 @@ def _check_arms(settings: Settings, objectives: Sequence[str]) -> None:
             check_options(cls, own, what, _GIVEN, ARM_KEYS)
         for key, value in own.items():
             if cls is None and key not in ARM_KEYS:
-                near = resolver.suggest(key, list(ARM_KEYS)) or "."
+                near = suggest(key, list(ARM_KEYS)) or "."
                 raise ConfigError(
                     f"{what}: option '{key}' is unknown{near} Options: {', '.join(ARM_KEYS)}"
                 )
@@ -108,11 +108,11 @@ def _check_arm_value(what: str, key: str, value: Any) -> None:
     if key == "placement":
         good, expected = value in PLACEMENTS, " or ".join(PLACEMENTS)
     elif key == "reg_fused":
-        good, expected = fits(value, float) and value >= 0, "0 or more"
+        good, expected = not mismatch(key, value, NonNegative), "0 or more"
     elif key in ("late_fusion", "missing_codes"):
         good, expected = isinstance(value, bool), "true or false"
     elif key == "learning_rate":
-        good, expected = fits(value, float) and value > 0, "more than 0"
+        good, expected = not mismatch(key, value, Positive), "more than 0"
     else:
         return
     if not good:

@@ -16,7 +16,7 @@ _PACKAGES = ("torch", "torch-geometric", "numpy", "scipy", "scikit-learn", "mlfl
 
 def environment(device: torch.device) -> dict[str, Any]:
     """Versions, device, threads and git state, JSON-ready."""
-    from mrdib_graph import __version__
+    from mrdib_graph.version import __version__
 
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine()
     return {

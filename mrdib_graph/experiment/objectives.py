@@ -12,7 +12,7 @@ from mrdib_graph.backbones import Backbone
 from mrdib_graph.backbones.late_fusion import LateFusion
 from mrdib_graph.config import Settings
 from mrdib_graph.controls import Control
-from mrdib_graph.errors import ConfigError
+from mrdib_graph.errors import ConfigError, suggest
 from mrdib_graph.mrdib import MRdIB
 from mrdib_graph.nn import MissingCodes
 from mrdib_graph.recommender import Recommender
@@ -63,7 +63,7 @@ ARM_KEYS = (
 def check_objective(name: str) -> None:
     """Raise a ``ConfigError`` with the nearest name for an unknown arm."""
     if without_late(name) not in OBJECTIVES:
-        near = resolver.suggest(name.lower(), list(OBJECTIVES)) or "."
+        near = suggest(name.lower(), list(OBJECTIVES)) or "."
         raise ConfigError(
             f"objective: '{name}' is unknown{near} Choices: {', '.join(OBJECTIVES)}; each also "
             f"with {LATE}"

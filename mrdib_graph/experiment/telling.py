@@ -163,7 +163,7 @@ def _features(info: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _tags(info: Mapping[str, Any]) -> dict[str, str]:
-    from mrdib_graph import __version__
+    from mrdib_graph.version import __version__
 
     return {
         "dataset": info["name"],

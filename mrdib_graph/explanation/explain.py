@@ -11,7 +11,7 @@ from torch_geometric.data import HeteroData
 
 from mrdib_graph import graph
 from mrdib_graph.errors import ConfigError
-from mrdib_graph.evaluating import evaluating
+from mrdib_graph.eval_mode import eval_mode
 from mrdib_graph.explanation.ranks import History, ranks
 from mrdib_graph.explanation.result import COLLABORATIVE, Explanation
 from mrdib_graph.explanation.shapley import shapley
@@ -30,7 +30,7 @@ def players_of(recommender: Recommender, data: HeteroData) -> dict[str, tuple[st
     was learned from interactions then stands in the modalities' rows.
     """
     backbone = recommender.backbone
-    with evaluating(backbone):
+    with eval_mode(backbone):
         names = list(backbone.encode(backbone.prepare(data))[graph.ITEM])
     of_modality = {m: tuple(backbone.content_names([m])) for m in recommender.modalities}
     own = tuple(name for name in names if not any(name in rows for rows in of_modality.values()))

@@ -103,7 +103,7 @@ def encode(
 def _record(
     x: Tensor, mask: Tensor, encoder: Encoder, facts: Facts, input_digest: str
 ) -> Provenance:
-    from mrdib_graph import __version__
+    from mrdib_graph.version import __version__
 
     rest = {name: value for name, value in facts.items() if name not in ("pooling", "date")}
     record = Provenance(

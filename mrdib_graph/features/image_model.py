@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from torch import Tensor, nn
 
-from mrdib_graph.errors import ConfigError, MissingExtraError
+from mrdib_graph.errors import ConfigError, MissingExtraError, suggest
 from mrdib_graph.features.digests import file_digest
 from mrdib_graph.features.image_weights import load_weights, weights_file
-from mrdib_graph.resolver import suggest
 
 if TYPE_CHECKING:
     from PIL.Image import Image

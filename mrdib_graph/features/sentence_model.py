@@ -13,11 +13,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mrdib_graph.errors import ConfigError, DataError, MissingExtraError
+from mrdib_graph.errors import ConfigError, DataError, MissingExtraError, suggest
 from mrdib_graph.features.digests import folder_digest
 from mrdib_graph.features.encoding import Encoder
 from mrdib_graph.features.row_cache import Facts
-from mrdib_graph.resolver import suggest
 
 NAMES = ("tfidf-svd", "minilm")
 POOLINGS = ("mean", "cls", "max")

@@ -12,12 +12,12 @@ from mrdib_graph.information.result import (
     ModalityInformation,
     PairInformation,
 )
-from mrdib_graph.information_split import InformationSplit
+from mrdib_graph.partial_information import PartialInformation
 
 __all__ = [
     "Bits",
     "InformationProfile",
-    "InformationSplit",
+    "PartialInformation",
     "KnockOut",
     "ModalityInformation",
     "PairInformation",

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from mrdib_graph.information.held_out import HeldOut
+from mrdib_graph.information.held_out_choices import HeldOutChoices
 from mrdib_graph.information.probe import Columns, Reading, popularity_columns
 
 
@@ -27,7 +27,7 @@ class GaussianReader:
         rows: Held-out interactions, at least two candidates each.
     """
 
-    def __init__(self, rows: HeldOut) -> None:
+    def __init__(self, rows: HeldOutChoices) -> None:
         self.rows = rows
         self._popularity, _ = popularity_columns(rows)
         self._null, _ = self._bits((), None)

@@ -11,10 +11,10 @@ from torch import Tensor
 
 from mrdib_graph.information.bootstrap import bootstrap_means, interval, standard_errors
 from mrdib_graph.information.profile_config import ProfileConfig
-from mrdib_graph.information.readings import Readings
 from mrdib_graph.information.result import Bits, PairInformation, flat_parts
 from mrdib_graph.information.rules import binned_split, pair_union, redundant, scores
-from mrdib_graph.information_split import InformationSplit
+from mrdib_graph.information.source_bits import SourceBits
+from mrdib_graph.partial_information import PartialInformation
 
 Key = tuple[str, ...]
 ALL: Key = ("all",)
@@ -29,14 +29,14 @@ class Measure:
     """Means over interactions and over bootstrap draws of users of every set that is asked for.
 
     Args:
-        read: Readings of sets of sources.
+        read: SourceBits of sets of sources.
         names: Modalities.
         own: The backbone's own names.
         config: How to measure.
     """
 
     def __init__(
-        self, read: Readings, names: Sequence[str], own: Sequence[str], config: ProfileConfig
+        self, read: SourceBits, names: Sequence[str], own: Sequence[str], config: ProfileConfig
     ) -> None:
         self._read = read
         self._config = config
@@ -158,6 +158,6 @@ class Measure:
         return [torch.bincount(d, minlength=users).double()[self._users] for d in draws]
 
 
-def _as_split(parts: Sequence[float]) -> InformationSplit:
+def _as_split(parts: Sequence[float]) -> PartialInformation:
     redundant_bits, first, second, synergistic, total = parts
-    return InformationSplit(redundant_bits, (first, second), synergistic, total)
+    return PartialInformation(redundant_bits, (first, second), synergistic, total)

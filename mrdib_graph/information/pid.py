@@ -14,10 +14,10 @@ import torch
 from torch import Tensor
 
 from mrdib_graph.errors import ConfigError
-from mrdib_graph.information_split import InformationSplit
+from mrdib_graph.partial_information import PartialInformation
 
 
-def split(i1: float, i2: float, i12: float, overlap: float) -> InformationSplit:
+def split(i1: float, i2: float, i12: float, overlap: float) -> PartialInformation:
     """The split of a pair whose sources share a part ``overlap`` of ``i1 + i2``.
 
     ``R = overlap * (i1 + i2)``, kept in ``[max(0, i1 + i2 - i12), min(i1, i2)]`` so that no part is
@@ -30,7 +30,7 @@ def split(i1: float, i2: float, i12: float, overlap: float) -> InformationSplit:
         overlap: Shared part of the sum, 0 to 1/2 in theory.
     """
     redundant = min(max(overlap * (i1 + i2), 0.0, i1 + i2 - i12), min(i1, i2))
-    return InformationSplit(
+    return PartialInformation(
         redundant, (i1 - redundant, i2 - redundant), i12 - i1 - i2 + redundant, i12
     )
 
@@ -41,7 +41,7 @@ def mutual_information(joint: Tensor) -> float:
     return _divergence(joint, independent) / math.log(2)
 
 
-def broja(p: Tensor, tolerance: float = 1e-9, max_iterations: int = 20_000) -> InformationSplit:
+def broja(p: Tensor, tolerance: float = 1e-9, max_iterations: int = 20_000) -> PartialInformation:
     r"""BROJA split of ``p[s_1, s_2, y]`` (Bertschinger et al., Quantifying Unique Information).
 
     :math:`V = \min_q I_q(S_1, S_2; Y)` over the tables q with the same ``(s_1, y)`` and
@@ -73,7 +73,7 @@ def broja(p: Tensor, tolerance: float = 1e-9, max_iterations: int = 20_000) -> I
     return _from_union(p, _total(q))
 
 
-def dependency(p: Tensor) -> InformationSplit:
+def dependency(p: Tensor) -> PartialInformation:
     r"""Split of ``p[s_1, s_2, y]`` by dependency constraints (James et al.).
 
     :math:`V = \min(I_{add}, I_{ci}, I_1 + I_2)`: ``I_add`` of the largest-entropy table with the
@@ -101,9 +101,9 @@ def dependency(p: Tensor) -> InformationSplit:
     return _from_union(p, min(_total(q), _total(independent), i1 + i2))
 
 
-def _from_union(p: Tensor, union: float) -> InformationSplit:
+def _from_union(p: Tensor, union: float) -> PartialInformation:
     i1, i2, i12 = mutual_information(p.sum(1)), mutual_information(p.sum(0)), _total(p)
-    return InformationSplit(i1 + i2 - union, (union - i2, union - i1), i12 - union, i12)
+    return PartialInformation(i1 + i2 - union, (union - i2, union - i1), i12 - union, i12)
 
 
 def _total(p: Tensor) -> float:

@@ -10,7 +10,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from mrdib_graph.information.held_out import HeldOut
+from mrdib_graph.information.held_out_choices import HeldOutChoices
 from mrdib_graph.information.logit import Fit, fit_logit
 from mrdib_graph.information.softmax_bits import log_choice
 from mrdib_graph.information.sources import Source
@@ -51,7 +51,7 @@ class Reading:
     weights: tuple[Tensor, ...]
 
 
-def make_columns(source: Source, rows: HeldOut) -> Columns:
+def make_columns(source: Source, rows: HeldOutChoices) -> Columns:
     """Score and products of each held-out row's candidates minus those of its positive."""
     user = source.user[rows.user].unsqueeze(1)
     products = user * source.item[rows.candidates]
@@ -71,7 +71,7 @@ def make_columns(source: Source, rows: HeldOut) -> Columns:
     return Columns(source, difference, score_scale, product_scale)
 
 
-def popularity_columns(rows: HeldOut) -> tuple[Tensor, float]:
+def popularity_columns(rows: HeldOutChoices) -> tuple[Tensor, float]:
     """Log popularity of candidates minus that of the positive [n, c, 1], scaled, and the scale."""
     log_q = rows.popularity.log()
     difference = (log_q[rows.candidates] - log_q[rows.item].unsqueeze(1)).unsqueeze(2)
@@ -96,7 +96,7 @@ class Probe:
         target: ``'user'``, or ``'pair'``: one bit, which of the positive and a candidate it is.
     """
 
-    def __init__(self, rows: HeldOut, ridge: float, target: Target = "user") -> None:
+    def __init__(self, rows: HeldOutChoices, ridge: float, target: Target = "user") -> None:
         self.rows = rows
         self.ridge = ridge
         self.target = target

@@ -9,7 +9,7 @@ import torch
 from torch_geometric.data import HeteroData
 
 from mrdib_graph.errors import ConfigError
-from mrdib_graph.information.held_out import held_out
+from mrdib_graph.information.held_out_choices import held_out_choices
 from mrdib_graph.information.knock_out import (
     Fuse,
     FusedScore,
@@ -22,9 +22,9 @@ from mrdib_graph.information.knock_out import (
 )
 from mrdib_graph.information.measure import ALL, Measure
 from mrdib_graph.information.profile_config import ProfileConfig
-from mrdib_graph.information.readings import Readings
 from mrdib_graph.information.result import InformationProfile, ModalityInformation
 from mrdib_graph.information.rules import scores, total_correlation
+from mrdib_graph.information.source_bits import SourceBits
 from mrdib_graph.information.sources import check_codes, select_modalities
 from mrdib_graph.typing import Embeddings
 
@@ -83,10 +83,10 @@ def information_profile(
             f"knock_out: {', '.join(config.knock_out)} needs the argument fuse; fused_score knows "
             "the mean only"
         )
-    rows = held_out(
+    rows = held_out_choices(
         data, config.split, config.folds, config.candidates, config.max_interactions, config.seed
     )
-    read = Readings(rows, codes, data, names, own, config, fused_score)
+    read = SourceBits(rows, codes, data, names, own, config, fused_score)
     measure = Measure(read, names, own, config)
     single = [read.columns[name] for name in names]
     correlation = total_correlation(
@@ -128,7 +128,7 @@ def _knock_outs(
     config: ProfileConfig,
     fused_score: FusedScore,
     fuse: Fuse | None,
-    read: Readings,
+    read: SourceBits,
 ) -> tuple[KnockOut, ...]:
     generator = torch.Generator().manual_seed(config.seed)
 

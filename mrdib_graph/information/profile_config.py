@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from mrdib_graph.errors import ConfigError
-from mrdib_graph.information.held_out import HELD_OUT
+from mrdib_graph.errors import ConfigError, suggest
+from mrdib_graph.information.held_out_choices import HELD_OUT
 from mrdib_graph.information.knock_out import KINDS, Kind
 from mrdib_graph.information.probe import Target
 from mrdib_graph.information.rules import RULES, Rule
-from mrdib_graph.resolver import suggest
 
 
 @dataclass(frozen=True)

@@ -8,14 +8,14 @@ from typing import Any, NamedTuple, Protocol
 
 from mrdib_graph.information.knock_out import KnockOut
 from mrdib_graph.information.table import render
-from mrdib_graph.information_split import InformationSplit
+from mrdib_graph.partial_information import PartialInformation
 from mrdib_graph.typing import Metrics
 
 
 class Truth(Protocol):
     """A data set whose information is known, such as ``Planted``."""
 
-    def truth(self, pair: tuple[str, str]) -> InformationSplit:
+    def truth(self, pair: tuple[str, str]) -> PartialInformation:
         """The known split of a pair."""
 
     def information(self, modalities: Sequence[str]) -> float:
@@ -51,9 +51,9 @@ class PairInformation:
     """Redundant, unique and synergistic bits of two modalities; the others are not read."""
 
     pair: tuple[str, str]
-    split: InformationSplit
-    low: InformationSplit | None
-    high: InformationSplit | None
+    split: PartialInformation
+    low: PartialInformation | None
+    high: PartialInformation | None
     overlap: float
     """Shared part of ``I_1 + I_2``, ``R / (I_1 + I_2)``."""
     union: float
@@ -147,7 +147,7 @@ class InformationProfile:
         return "\n\n".join(parts)
 
 
-def flat_parts(split: InformationSplit) -> tuple[float, float, float, float, float]:
+def flat_parts(split: PartialInformation) -> tuple[float, float, float, float, float]:
     """R, U_a, U_b, S and the total."""
     return (split.redundant, *split.unique, split.synergistic, split.total)
 

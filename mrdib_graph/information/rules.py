@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 
 from mrdib_graph.information.gaussian_union import UnionResult, gaussian_union
-from mrdib_graph.information.held_out import HeldOut
+from mrdib_graph.information.held_out_choices import HeldOutChoices
 from mrdib_graph.information.pid import broja
 from mrdib_graph.information.sources import Source
-from mrdib_graph.information_split import InformationSplit
+from mrdib_graph.partial_information import PartialInformation
 
 Rule = Literal["union", "mmi", "dependency", "gaussian", "broja_binned"]
 RULES: tuple[Rule, ...] = ("union", "mmi", "dependency", "gaussian", "broja_binned")
@@ -40,7 +40,7 @@ def redundant(
 def pair_union(
     sources: tuple[Source, Source],
     weights: tuple[Tensor, Tensor],
-    rows: HeldOut,
+    rows: HeldOutChoices,
     row_weight: Tensor | None = None,
 ) -> UnionResult:
     """Gaussian union of two sources read with the product weights [d] of their own probes."""
@@ -52,7 +52,7 @@ def pair_union(
     return gaussian_union(z[0], z[1], beta[0], beta[1], rows.popularity, user_weight)
 
 
-def scores(source: Source, weights: Tensor, rows: HeldOut) -> Tensor:
+def scores(source: Source, weights: Tensor, rows: HeldOutChoices) -> Tensor:
     """Score of the positive, then of the candidates, of each row [n, 1 + c]."""
     items = torch.cat([rows.item.unsqueeze(1), rows.candidates], 1)
     reader = source.user[rows.user] * weights
@@ -77,7 +77,7 @@ def total_correlation(score: list[Tensor]) -> float:
 
 def binned_split(
     first: Tensor, second: Tensor, row_weight: Tensor | None = None
-) -> InformationSplit:
+) -> PartialInformation:
     """BROJA of two scores in 6 x 6 quantile bins; target: which of two items is the positive.
 
     A source is the score of the first item minus that of the second; both orders count half.  The

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from mrdib_graph.information.held_out import HeldOut
+from mrdib_graph.information.held_out_choices import HeldOutChoices
 from mrdib_graph.information.sources import Source
 
 _SCORES = 4_000_000  # user-item scores at a time: 32 MB
@@ -16,7 +16,7 @@ SAMPLED_ITEMS = 4_096
 
 
 def log_choice(
-    rows: HeldOut, sources: Sequence[Source], weights: Sequence[Tensor], gamma: Tensor
+    rows: HeldOutChoices, sources: Sequence[Source], weights: Sequence[Tensor], gamma: Tensor
 ) -> Tensor:
     r"""Log of ``p(i | u) = softmax_i l(u, i)`` over the items that u has not in training [n].
 
@@ -59,7 +59,7 @@ def log_choice(
     return out
 
 
-def _draw(rows: HeldOut) -> Tensor:
+def _draw(rows: HeldOutChoices) -> Tensor:
     generator = torch.Generator().manual_seed(0)
     drawn = torch.rand(SAMPLED_ITEMS, generator=generator, dtype=torch.float64)
     cumulative = rows.popularity.cumsum(0)

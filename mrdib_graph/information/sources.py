@@ -10,8 +10,7 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from mrdib_graph import graph
-from mrdib_graph.errors import ConfigError, DataError
-from mrdib_graph.resolver import suggest
+from mrdib_graph.errors import ConfigError, DataError, suggest
 from mrdib_graph.typing import Embeddings
 
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import Module, ModuleDict
 
 from mrdib_graph import estimators, resolver
-from mrdib_graph.errors import ConfigError
+from mrdib_graph.errors import ConfigError, suggest
 from mrdib_graph.estimators import MIEstimator
 from mrdib_graph.mrdib.compression import Codes, divergences, mean_over_nodes, per_interaction
 from mrdib_graph.mrdib.decoders import RankingDecoder
@@ -288,7 +288,7 @@ def _per_modality(
         return dict.fromkeys(modalities, _check(name, value))
     for m in value:
         if m not in modalities:
-            near = resolver.suggest(str(m), list(modalities)) or "."
+            near = suggest(str(m), list(modalities)) or "."
             raise ConfigError(
                 f"{name}: there is no modality '{m}'{near} Modalities: {', '.join(modalities)}"
             )

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from mrdib_graph.errors import ConfigError
-from mrdib_graph.information_split import InformationSplit
+from mrdib_graph.partial_information import PartialInformation
 from mrdib_graph.plotting.style import BLUE, CYCLE, GREEN, GREY, ORANGE, label, panels
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ Profile = Mapping[str, Any]
 REPLACED_BY = {"mean": "its mean", "shuffle": "shuffled rows", "noise": "noise"}
 
 
-def information_bars(profile: Profile, truth: InformationSplit | None = None) -> Figure:
+def information_bars(profile: Profile, truth: PartialInformation | None = None) -> Figure:
     """Stacked bars of a profile's first pair: each modality alone, and both together.
 
     A modality's bar is its redundant part with its unique part on top; the pair's bar holds the

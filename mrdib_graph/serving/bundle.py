@@ -113,7 +113,7 @@ class Bundle:
             ConfigError: The folder exists and may not be replaced.
             DataError: No permission or no space.
         """
-        from mrdib_graph import __version__
+        from mrdib_graph.version import __version__
 
         folder = Path(folder)
         texts = {storage.USER_IDS: self.users.ids, storage.ITEM_IDS: self.items.ids}

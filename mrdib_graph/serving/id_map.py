@@ -9,8 +9,7 @@ from numbers import Integral
 import torch
 from torch import Tensor
 
-from mrdib_graph.errors import ConfigError
-from mrdib_graph.resolver import suggest
+from mrdib_graph.errors import ConfigError, suggest
 
 MAX_COMPARED = 2000
 """Ids that a message looks through for the nearest one, so that a large map answers at once."""

@@ -57,7 +57,7 @@ def pyfunc_options(bundle_folder: str | Path) -> dict[str, Any]:
     import mlflow
     import torch
 
-    from mrdib_graph import __version__
+    from mrdib_graph.version import __version__
 
     first_user = json.loads((Path(bundle_folder) / USER_IDS).read_text(encoding="utf-8"))[0]
     return {

@@ -9,8 +9,7 @@ from torch_geometric.data import HeteroData
 from torch_geometric.transforms import BaseTransform
 
 from mrdib_graph import graph
-from mrdib_graph.errors import ConfigError
-from mrdib_graph.resolver import suggest
+from mrdib_graph.errors import ConfigError, suggest
 from mrdib_graph.transforms.drop_derived import drop_feature_derived
 
 DTYPES = {"bfloat16": torch.bfloat16, "float32": torch.float32}

@@ -11,8 +11,7 @@ from torch_geometric.data import HeteroData
 from torch_geometric.transforms import BaseTransform
 
 from mrdib_graph import graph
-from mrdib_graph.errors import ConfigError
-from mrdib_graph.resolver import suggest
+from mrdib_graph.errors import ConfigError, suggest
 from mrdib_graph.transforms.drop_derived import drop_feature_derived
 from mrdib_graph.transforms.large_table import new_table
 from mrdib_graph.transforms.row_blocks import row_blocks

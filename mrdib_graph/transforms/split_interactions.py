@@ -13,8 +13,7 @@ from torch_geometric.data import HeteroData
 from torch_geometric.transforms import BaseTransform
 
 from mrdib_graph import graph
-from mrdib_graph.errors import ConfigError, DataError
-from mrdib_graph.resolver import suggest
+from mrdib_graph.errors import ConfigError, DataError, suggest
 from mrdib_graph.transforms.drop_derived import drop_operators
 from mrdib_graph.transforms.global_splits import (
     TRAIN,

@@ -28,7 +28,7 @@ def test_settings_of_other_backbones_may_stay(make_config) -> None:
     [
         ({"objective": ["bare", "mrdbi"]}, "did you mean 'mrdib'"),
         ({"options": {"usr_side": "vector"}}, "backbone vbpr: option 'usr_side' is unknown"),
-        ({"options": {"reg": "much"}}, "option 'reg' got 'much', expected a number"),
+        ({"options": {"reg": "much"}}, "option 'reg': got 'much', expected a number"),
         ({"options": {"embedding_dim": 4}}, "a place of its own"),
         ({"trainer": {"monitor": "recall@3"}}, "monitor: 'recall@3' is unknown; did you mean"),
         ({"trainer": {"device": "cud"}}, "device: 'cud' is not available"),
@@ -45,7 +45,7 @@ def test_settings_of_other_backbones_may_stay(make_config) -> None:
         ({"objectives": {"mrdib": {"reg_fused": -1}}}, "reg_fused: got -1, expected 0 or more"),
         ({"objectives": {"mrdib": {"learning_rate": 0}}}, "learning_rate: got 0, expected more"),
         ({"objectives": {"mrdib": {"reg_fused": "a"}}}, "reg_fused: got 'a'"),
-        ({"objectives": {"noise": {"std": "loud"}}}, "objective noise: option 'std' got 'loud'"),
+        ({"objectives": {"noise": {"std": "loud"}}}, "objective noise: option 'std': got 'loud'"),
         ({"objectives": {"bare": {"std": 1}}}, "objective bare: option 'std' is unknown"),
         ({"objective": ["no-kl"]}, "there is no term to leave out"),
         ({"objective": ["noise"], "objectives": {"noise": {"std": -1}}}, "std: got -1"),

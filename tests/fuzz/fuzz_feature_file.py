@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from harness import Target, npy
 
-from mrdib_graph.datasets.feature_file import read_features
+from mrdib_graph.datasets.folder.feature_file import read_features
 
 
 def read(folder: Path, data: bytes) -> None:

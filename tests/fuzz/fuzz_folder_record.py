@@ -6,7 +6,7 @@ from pathlib import Path
 
 from harness import Target
 
-from mrdib_graph.datasets.folder_record import foreign_files, read_record, verify_folder
+from mrdib_graph.datasets.folder.folder_record import foreign_files, read_record, verify_folder
 
 CONTENT = b"rows"
 DIGEST = hashlib.sha256(CONTENT).hexdigest()

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 from harness import Target
 
-from mrdib_graph.datasets.feature_file import read_features
-from mrdib_graph.datasets.image_records import RECORD, copy_image_features
+from mrdib_graph.datasets.convert.image_records import RECORD, copy_image_features
+from mrdib_graph.datasets.folder.feature_file import read_features
 
 ITEMS = {"B000000001": 0, "B000000002": 1}
 

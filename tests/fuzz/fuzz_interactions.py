@@ -4,8 +4,12 @@ from pathlib import Path
 
 from harness import Target
 
-from mrdib_graph.datasets.interaction_checks import check_dense, drop_unseen_users, unique_pairs
-from mrdib_graph.datasets.interaction_file import read_interactions
+from mrdib_graph.datasets.folder.interaction_checks import (
+    check_dense,
+    drop_unseen_users,
+    unique_pairs,
+)
+from mrdib_graph.datasets.folder.interaction_file import read_interactions
 
 HEADER = b"userID\titemID\tx_label\n"
 

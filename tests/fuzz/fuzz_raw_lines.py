@@ -9,8 +9,12 @@ from pathlib import Path
 
 from harness import Target
 
-from mrdib_graph.datasets.amazon_text import compose_2014, compose_2023, read_texts
-from mrdib_graph.datasets.raw_interactions import read_ratings, read_ratings_2023, read_reviews
+from mrdib_graph.datasets.amazon.item_text import compose_2014, compose_2023, read_texts
+from mrdib_graph.datasets.files.raw_interactions import (
+    read_ratings,
+    read_ratings_2023,
+    read_reviews,
+)
 
 RATINGS = b"A1,B1,5.0,1400000000\nA2,B1,1.0,1400000001\n,B2,3,1\n"
 REVIEWS = (

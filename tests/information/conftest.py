@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from mrdib_graph.datasets.planted import Planted
-from mrdib_graph.information.held_out import held_out
+from mrdib_graph.datasets.planted.planted import Planted
+from mrdib_graph.information.held_out_choices import held_out_choices
 
 
 @pytest.fixture(scope="session")
@@ -22,7 +22,7 @@ def codes(planted):
 
 @pytest.fixture(scope="session")
 def rows(data):
-    return held_out(data, "val+test", 5, 16, 20_000, 0)
+    return held_out_choices(data, "val+test", 5, 16, 20_000, 0)
 
 
 @pytest.fixture

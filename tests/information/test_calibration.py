@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from mrdib_graph.datasets.planted import Planted
+from mrdib_graph.datasets.planted.planted import Planted
 from mrdib_graph.information import ProfileConfig, information_profile
 from mrdib_graph.information.result import flat_parts
 

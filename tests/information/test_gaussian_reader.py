@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from mrdib_graph.information.gaussian_reader import GaussianReader
-from mrdib_graph.information.held_out import HeldOut
+from mrdib_graph.information.held_out_choices import HeldOutChoices
 from mrdib_graph.information.probe import Probe, make_columns
 from mrdib_graph.information.sources import Source, make_source
 
@@ -29,7 +29,7 @@ def test_tilted_gaussian_codes(generator):
     code = (code - code.mean()) / code.std()
     probability = (b * sign.unsqueeze(1) * code).softmax(1)
     picked = torch.multinomial(probability, 4, replacement=True, generator=generator)
-    rows = HeldOut(
+    rows = HeldOutChoices(
         torch.arange(users).repeat_interleave(4),
         picked.flatten(),
         torch.zeros(4 * users, dtype=torch.int64),

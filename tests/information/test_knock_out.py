@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from mrdib_graph.datasets.planted import Planted
+from mrdib_graph.datasets.planted.planted import Planted
 from mrdib_graph.information.knock_out import fused_score_by_mean, knock_out_table, replace_codes
 
 

@@ -4,7 +4,7 @@ import logging
 import pytest
 import torch
 
-from mrdib_graph.datasets.planted import Planted
+from mrdib_graph.datasets.planted.planted import Planted
 from mrdib_graph.errors import ConfigError, DataError
 from mrdib_graph.information import (
     Bits,

@@ -3,12 +3,12 @@ import math
 import pytest
 
 from mrdib_graph.errors import ConfigError
-from mrdib_graph.information_split import InformationSplit
+from mrdib_graph.partial_information import PartialInformation
 from mrdib_graph.plotting import information_bars, information_heat_maps, knock_out_bars
 
 
 def split(r: float, a: float, b: float, s: float) -> dict:
-    return InformationSplit(r, (a, b), s, r + a + b + s)._asdict()
+    return PartialInformation(r, (a, b), s, r + a + b + s)._asdict()
 
 
 def knock_out(name: str, kind: str, drop: float) -> dict:
@@ -59,7 +59,7 @@ def test_whiskers_are_intervals_on_top_of_the_part_below() -> None:
 
 
 def test_truth_is_drawn_where_the_parts_end() -> None:
-    truth = InformationSplit(0.25, (0.25, 0.05), 0.5, 1.05)
+    truth = PartialInformation(0.25, (0.25, 0.05), 0.5, 1.05)
     figure = information_bars({"pairs": [{**PROFILE["pairs"][0], "low": None}]}, truth)
     levels = [round(line.get_ydata()[0], 6) for line in figure.axes[0].get_lines()]
     assert levels == [0.25, 0.5, 0.25, 0.3, 0.25, 0.5, 0.55, 1.05]

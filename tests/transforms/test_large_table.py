@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from mrdib_graph.datasets.feature_file import read_features
+from mrdib_graph.datasets.folder.feature_file import read_features
 from mrdib_graph.errors import DataError
 from mrdib_graph.transforms import large_table, row_blocks
 from mrdib_graph.transforms.large_table import new_table

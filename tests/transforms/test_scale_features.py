@@ -8,7 +8,7 @@ from sklearn.preprocessing import StandardScaler, normalize
 from torch_geometric.data import HeteroData
 
 from mrdib_graph import graph
-from mrdib_graph.datasets.feature_file import read_features
+from mrdib_graph.datasets.folder.feature_file import read_features
 from mrdib_graph.errors import ConfigError
 from mrdib_graph.transforms import AlignFeatures, ItemKNNGraph, ScaleFeatures, row_blocks
 from mrdib_graph.transforms.scale_features import column_statistics, row_statistics, scale_rows

@@ -1,0 +1,1 @@
+"""Amazon review data: raw files to a folder, and the ready sets."""

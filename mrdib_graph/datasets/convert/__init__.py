@@ -1,0 +1,1 @@
+"""Raw files of public formats to a folder that :class:`MMRecFolder` reads."""

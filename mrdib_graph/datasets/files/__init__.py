@@ -1,0 +1,1 @@
+"""Raw files: found or downloaded, and read line by line."""

@@ -1,0 +1,1 @@
+"""The field's common folder layout: read, checked and written."""

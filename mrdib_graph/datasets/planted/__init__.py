@@ -1,0 +1,1 @@
+"""The generated set ``planted``, where what each modality tells is known."""

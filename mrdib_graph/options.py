@@ -1,0 +1,236 @@
+"""Options of constructors: ranges in their type hints, checked in one place.
+
+    class Layer(Module):
+        @checked
+        def __init__(self, width: Count, rate: Probability, kind: Literal["sum", "mean"]) -> None:
+
+Numbers carry their range as an annotation of ``annotated_types``; texts their choices as a
+``Literal``.  :func:`checked` refuses a value that does not fit when the constructor is called,
+:func:`check_options` refuses names and values of a settings file before anything is built.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import numbers
+import typing
+from collections.abc import Callable, Collection, Mapping, Sequence
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, TypeVar, Union
+
+from annotated_types import Ge, Gt, Interval, Le, Lt
+
+from mrdib_graph.errors import ConfigError, suggest
+
+Count = Annotated[int, Ge(1)]
+"""A whole number, 1 or more."""
+
+NonNegativeInt = Annotated[int, Ge(0)]
+"""A whole number, 0 or more."""
+
+Positive = Annotated[float, Gt(0)]
+"""A number above 0."""
+
+NonNegative = Annotated[float, Ge(0)]
+"""A number, 0 or more."""
+
+Share = Annotated[float, Interval(ge=0, le=1)]
+"""A number from 0 to 1."""
+
+Probability = Annotated[float, Interval(ge=0, lt=1)]
+"""A probability below 1."""
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+
+def checked(function: _Function) -> _Function:
+    """Check every argument against its type hint when the function is called.
+
+    Stands above an ``__init__``, or above any function whose arguments a person writes.  Hints
+    that are no number, no ``Literal`` and no collection of such are not looked at.
+
+    Raises:
+        ConfigError: At the call: the argument, what came and what was expected.
+    """
+    signature = inspect.signature(function)
+
+    @functools.wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        try:
+            given = signature.bind(*args, **kwargs).arguments
+        except TypeError:  # Python's own message names the argument that is missing or unknown
+            return function(*args, **kwargs)
+        for name, hint in _hints(function).items():
+            if name in given and (wrong := mismatch(name, given[name], hint, numbers_only=True)):
+                raise ConfigError(wrong)
+        return function(*args, **kwargs)
+
+    return typing.cast(_Function, call)
+
+
+def check_options(
+    cls: Callable[..., Any],
+    options: Mapping[str, Any],
+    what: str,
+    given: Collection[str] = (),
+    also: Collection[str] = (),
+) -> None:
+    """Refuse options that a constructor does not have, or that do not fit its type hints.
+
+    Args:
+        cls: A class or function with type hints; a hint that is no plain type accepts everything.
+        options: Names and plain values, as YAML reads them.
+        what: What the options belong to, used in messages.
+        given: Names that the caller sets itself.
+        also: Names that the caller reads itself.
+
+    Raises:
+        ConfigError: An option is unknown (with the nearest one), set by the caller, of another
+            type or out of range.
+    """
+    parameters = inspect.signature(cls).parameters
+    known = [*also, *(name for name in parameters if name not in given)]
+    anything = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values())
+    hints = _hints(cls.__init__ if inspect.isclass(cls) else cls)
+    for name, value in options.items():
+        if name in given:
+            raise ConfigError(f"{what}: option '{name}' has a place of its own; leave it out here")
+        if name not in known and not anything:
+            near = suggest(str(name), known) or "."
+            raise ConfigError(
+                f"{what}: option '{name}' is unknown{near} Options: {', '.join(known)}"
+            )
+        if name in hints and (wrong := mismatch(f"option '{name}'", value, hints[name])):
+            raise ConfigError(f"{what}: {wrong}")
+
+
+def mismatch(name: str, value: object, hint: Any, numbers_only: bool = False) -> str:
+    """What is wrong with a value where a type hint is written; empty where it fits.
+
+    A whole number is a ``float``, a truth value is no number, a list is a tuple.
+
+    Args:
+        name: Of the argument, used in the sentence.
+        value: What came.
+        hint: Its type hint.
+        numbers_only: Look at numbers, ``Literal`` and collections of them only.
+    """
+    if _fits(value, hint, numbers_only):
+        return ""
+    if isinstance(value, Mapping) and (of_value := _mapping_hint(hint)) is not None:
+        for key, each in value.items():  # name the entry, not the whole mapping
+            if wrong := mismatch(f"{name}[{key!r}]", each, of_value, numbers_only):
+                return wrong
+    return f"{name}: got {value!r}, expected {readable(hint)}"
+
+
+def readable(hint: Any) -> str:
+    """A type hint in words: ``0 or more``, ``sum or mean``, ``a whole number or null``."""
+    origin = typing.get_origin(hint)
+    if origin is Annotated:
+        plain, *marks = typing.get_args(hint)
+        return " and ".join(_range(mark) for mark in marks) or readable(plain)
+    if origin is Literal:
+        return _either([str(value) for value in typing.get_args(hint)])
+    if origin in (Union, UnionType):
+        return _either([readable(part) for part in typing.get_args(hint)])
+    if inspect.isclass(origin) and issubclass(origin, Mapping):
+        return f"names, each with {readable(typing.get_args(hint)[-1])}"
+    if inspect.isclass(origin) and issubclass(origin, Collection):
+        return f"a list, each {readable(typing.get_args(hint)[0])}"
+    names = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
+    names |= {NoneType: "null"}
+    return names.get(hint) or str(getattr(hint, "__name__", hint))
+
+
+def _fits(value: object, hint: Any, numbers_only: bool) -> bool:
+    origin, parts = typing.get_origin(hint), typing.get_args(hint)
+    if origin is Annotated:
+        return _fits(value, parts[0], False) and all(_inside(value, mark) for mark in parts[1:])
+    if origin in (Union, UnionType):
+        return any(_fits(value, part, numbers_only) for part in parts)
+    if origin is Literal:
+        return isinstance(value, str | int | None) and value in parts
+    if hint in (int, float):
+        kind = numbers.Integral if hint is int else numbers.Real
+        return isinstance(value, kind) and not isinstance(value, bool)
+    if inspect.isclass(origin) and issubclass(origin, Collection):
+        return _fits_each(value, origin, parts[-1] if parts else Any, numbers_only)
+    if hint in (str, bool, dict, NoneType, type) or origin is type:
+        hint = origin or hint
+        return (numbers_only and hint is not NoneType) or isinstance(value, hint)
+    return True
+
+
+def _fits_each(value: object, kind: type, hint: Any, numbers_only: bool) -> bool:
+    if issubclass(kind, Mapping):
+        if not isinstance(value, Mapping):
+            return False
+        return all(_fits(each, hint, numbers_only) for each in value.values())
+    if isinstance(value, list | tuple):
+        return all(_fits(each, hint, numbers_only) for each in value)
+    # a tensor, an array, a set: the constructor's own affair; a settings file has lists
+    return numbers_only and not isinstance(value, str | Mapping)
+
+
+def _mapping_hint(hint: Any) -> Any:
+    """The hint of a mapping's values, where a mapping may stand; else None."""
+    for part in (hint, *typing.get_args(hint)):
+        origin = typing.get_origin(part)
+        if inspect.isclass(origin) and issubclass(origin, Mapping):
+            return typing.get_args(part)[-1]
+    return None
+
+
+def _inside(value: Any, mark: Any) -> bool:
+    lows = [value >= b for b in (getattr(mark, "ge", None),) if b is not None]
+    lows += [value > b for b in (getattr(mark, "gt", None),) if b is not None]
+    highs = [value <= b for b in (getattr(mark, "le", None),) if b is not None]
+    highs += [value < b for b in (getattr(mark, "lt", None),) if b is not None]
+    return all(lows + highs)
+
+
+def _range(mark: Any) -> str:
+    match mark:
+        case Ge(ge=low):
+            return f"{low} or more"
+        case Gt(gt=low):
+            return f"more than {low}"
+        case Le(le=high):
+            return f"at most {high}"
+        case Lt(lt=high):
+            return f"below {high}"
+        case Interval(ge=0, gt=None, le=None, lt=1):
+            return "a probability below 1"
+        case Interval(ge=low, gt=None, le=high, lt=None):
+            return f"{low} to {high}"
+        case Interval():
+            low = f"more than {mark.gt}" if mark.gt is not None else f"{mark.ge} or more"
+            high = f"below {mark.lt}" if mark.lt is not None else f"at most {mark.le}"
+            return f"{low} and {high}"
+    return str(mark)
+
+
+def _either(parts: Sequence[str]) -> str:
+    """``a, b or c``."""
+    parts = list(dict.fromkeys(parts))
+    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} or {parts[-1]}"
+
+
+@functools.cache
+def _hints(function: Callable[..., Any]) -> dict[str, Any]:
+    """Type hints by argument; those written for type checkers alone are left out."""
+    function = inspect.unwrap(function)
+    try:
+        return typing.get_type_hints(function, include_extras=True)
+    except NameError:
+        found: dict[str, Any] = {}
+        for name, hint in getattr(function, "__annotations__", {}).items():
+            holder = type("_One", (), {"__annotations__": {name: hint}})
+            try:
+                module = vars(inspect.getmodule(function))
+                found |= typing.get_type_hints(holder, module, include_extras=True)
+            except NameError:
+                continue
+        return found
