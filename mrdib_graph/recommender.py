@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import Module
 from torch_geometric.data import HeteroData
 
-from mrdib_graph import graph
+from mrdib_graph import graph, losses, resolver
 from mrdib_graph.backbones import JOINT, Backbone, Step, take_rows
 from mrdib_graph.controls import Control
 from mrdib_graph.controls.control import Change
@@ -18,7 +18,7 @@ from mrdib_graph.distributed import split_rows
 from mrdib_graph.errors import ConfigError
 from mrdib_graph.eval_mode import eval_mode
 from mrdib_graph.loader.batch_nodes import BatchNodes, all_nodes, distinct_nodes
-from mrdib_graph.losses import BPRLoss, PairScores, inner_scores, l2_half, split_items
+from mrdib_graph.losses import PairScores, RankingLoss, inner_scores, l2_half, split_items
 from mrdib_graph.mrdib import MRdIB, synergy_hinge
 from mrdib_graph.nn import MissingCodes
 from mrdib_graph.typing import Embeddings, Fused, GaussianCode, Placement, Rows, Terms, Triplets
@@ -32,7 +32,8 @@ class Recommender(Module):
     Args:
         backbone: Makes the embeddings and fuses them.
         mrdib: The loss module; None for the bare backbone, which then costs nothing more.
-        ranking_loss: Loss on scores of observed and sampled items; BPR by default.
+        ranking_loss: Loss on scores of observed and sampled items: a name, a class or an instance
+            of :class:`~mrdib_graph.losses.RankingLoss`, or ``"file.py:Class"``.
         placement: ``'inline'``: the backbone fuses the codes, so the ranking loss is
             :math:`-\log p(y | z_1 .. z_M)`; ``'auxiliary'``: it fuses its own embeddings, and the
             terms only regularise them; the backbone's own default for None.
@@ -50,7 +51,7 @@ class Recommender(Module):
         self,
         backbone: Backbone,
         mrdib: MRdIB | None = None,
-        ranking_loss: Module | None = None,
+        ranking_loss: str | type[RankingLoss] | RankingLoss = "bpr",
         placement: Placement | None = None,
         control: Control | None = None,
         reg_fused: float = 0.0,
@@ -75,7 +76,9 @@ class Recommender(Module):
                 backbone.check_modalities(part.modalities, type(part).__name__)
         self.backbone = backbone
         self.mrdib = mrdib
-        self.ranking_loss = ranking_loss or BPRLoss()
+        self.ranking_loss: RankingLoss = resolver.make(
+            ranking_loss, losses, RankingLoss, "ranking_loss"
+        )
         self.placement = placement
         self.control = control
         self.reg_fused = reg_fused

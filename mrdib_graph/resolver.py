@@ -23,13 +23,19 @@ def key(name: str) -> str:
     return re.sub(r"[\s_\-]", "", name).lower()
 
 
+def short_key(name: str, base: type) -> str:
+    """The key without the last word of the base: ``'BPRLoss'`` of a ``RankingLoss``: ``'bpr'``."""
+    words = re.findall("[A-Z][a-z]+", base.__name__)
+    return key(name).removesuffix(words[-1].lower() if words else "") or key(name)
+
+
 def choices(package: ModuleType, base: type) -> dict[str, type[Any]]:
-    """The concrete subclasses of ``base`` that a package exports, by their lower-case names."""
+    """The concrete subclasses of ``base`` that a package exports, by their short names."""
     found = {}
     for name in getattr(package, "__all__", dir(package)):
         value = getattr(package, name)
         if inspect.isclass(value) and issubclass(value, base) and not inspect.isabstract(value):
-            found[key(name)] = value
+            found[short_key(name, base)] = value
     return found
 
 
@@ -54,8 +60,8 @@ def resolve_class(query: str | type, package: ModuleType, base: type, what: str)
     if colon and path.endswith(".py"):
         return _class_from_file(Path(path), class_name, base, what)
     known = choices(package, base)
-    if key(query) in known:
-        return known[key(query)]
+    if short_key(query, base) in known:
+        return known[short_key(query, base)]
     raise ConfigError(
         f"{what}: '{query}' is unknown{suggest(key(query), list(known)) or '.'} Choices: "
         f"{', '.join(sorted(known))}, or file.py:Class"
@@ -86,6 +92,38 @@ def _class_from_file(path: Path, class_name: str, base: type, what: str) -> type
             f"{', '.join(classes) or 'none'}"
         )
     return found
+
+
+def make(
+    query: object,
+    package: ModuleType,
+    base: type,
+    what: str,
+    options: Mapping[str, Any] | None = None,
+    **given: Any,
+) -> Any:
+    """An instance from a name, a class, ``"file.py:Class"``, or an instance as it is.
+
+    Args:
+        query: As :func:`resolve_class` takes it, or an instance of ``base``.
+        package: The package whose exports are the choices.
+        base: The class that every choice inherits from.
+        what: What is looked for, used in messages.
+        options: Options of the constructor, checked against its signature.
+        given: Arguments that the caller sets itself.
+
+    Raises:
+        ConfigError: Nothing fits, an option is unknown, or an instance comes with options.
+    """
+    if isinstance(query, base):
+        if options:
+            raise ConfigError(
+                f"{what}: options go with a name or a class; this {type(query).__name__} is made"
+            )
+        return query
+    if not isinstance(query, str | type):
+        raise ConfigError(f"{what}: got {query!r}, expected a name, a class or a {base.__name__}")
+    return build(resolve_class(query, package, base, what), options or {}, what, **given)
 
 
 def build(cls: Callable[..., Any], options: Mapping[str, Any], what: str, **given: Any) -> Any:

@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from mrdib_graph import backbones, resolver
+from mrdib_graph import backbones, losses, resolver
 from mrdib_graph.backbones import LATTICE, Backbone, LightGCN
 from mrdib_graph.errors import ConfigError, suggest
+from mrdib_graph.losses import BPRLoss, RankingLoss
 from mrdib_graph.testing import tiny_data
 
 
@@ -116,3 +117,27 @@ def test_a_signature_with_free_keywords_takes_every_option() -> None:
 def test_suggest_is_empty_without_a_near_name() -> None:
     assert suggest("abc", ["abd"]) == "; did you mean 'abd'?"
     assert suggest("abc", ["xyz"]) == ""
+
+
+def test_the_last_word_of_the_base_may_be_left_out() -> None:
+    for query in ("bpr", "BPR", "bpr_loss", "BPRLoss"):
+        assert resolver.resolve_class(query, losses, RankingLoss, "ranking_loss") is BPRLoss
+    assert list(resolver.choices(losses, RankingLoss)) == ["bpr"]
+    assert resolver.short_key("MyLoss", dict) == "myloss" and find("lightgcn backbone") is LightGCN
+    with pytest.raises(ConfigError, match="'bpt' is unknown; did you mean 'bpr'"):
+        resolver.resolve_class("bpt", losses, RankingLoss, "ranking_loss")
+
+
+def test_an_instance_from_a_name_a_class_or_itself() -> None:
+    def make(query: object, **options: object) -> RankingLoss:
+        return resolver.make(query, losses, RankingLoss, "ranking_loss", options)
+
+    made = make("bpr", log2=True)
+    assert isinstance(made, BPRLoss) and make(made) is made
+    assert isinstance(make(BPRLoss), BPRLoss)
+    with pytest.raises(ConfigError, match="ranking_loss: options go with a name or a class"):
+        make(made, log2=True)
+    with pytest.raises(ConfigError, match="ranking_loss: option 'log' is unknown; did you mean"):
+        make("bpr", log=True)
+    with pytest.raises(ConfigError, match="ranking_loss: got 3, expected a name, a class or"):
+        make(3)

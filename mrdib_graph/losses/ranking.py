@@ -3,13 +3,29 @@
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 
 import torch.nn.functional as F
 from torch import Tensor
 from torch.nn import Module
 
 
-class BPRLoss(Module):
+class RankingLoss(Module, ABC):
+    """What the scores of observed items should be beside those of sampled ones.
+
+    One of your own is this class and one method; it serves for every ranking term: that of the
+    fused score, and of each code alone.
+
+    Shapes:
+        ``pos_score`` [B], ``neg_score`` [B, n] -> [], a mean over the B rows.
+    """
+
+    @abstractmethod
+    def forward(self, pos_score: Tensor, neg_score: Tensor) -> Tensor:
+        """The loss [] of observed items [B] beside the n items sampled for each [B, n]."""
+
+
+class BPRLoss(RankingLoss):
     r"""Bayesian personalised ranking, from `"BPR: Bayesian Personalized Ranking from Implicit
     Feedback" <https://arxiv.org/abs/1205.2618>`_.
 
