@@ -41,18 +41,22 @@ Share = Annotated[float, Interval(ge=0, le=1)]
 Probability = Annotated[float, Interval(ge=0, lt=1)]
 """A probability below 1."""
 
-_Function = TypeVar("_Function", bound=Callable[..., Any])
+_Target = TypeVar("_Target", bound=Callable[..., Any])
 
 
-def checked(function: _Function) -> _Function:
+def checked(function: _Target) -> _Target:
     """Check every argument against its type hint when the function is called.
 
-    Stands above an ``__init__``, or above any function whose arguments a person writes.  Hints
-    that are no number, no ``Literal`` and no collection of such are not looked at.
+    Stands above an ``__init__``, above a dataclass, whose fields are then checked, or above any
+    function whose arguments a person writes.  Hints that are no number, no ``Literal`` and no
+    collection of such are not looked at.
 
     Raises:
         ConfigError: At the call: the argument, what came and what was expected.
     """
+    if inspect.isclass(function):
+        function.__init__ = checked(function.__init__)  # type: ignore[method-assign]
+        return function
     signature = inspect.signature(function)
 
     @functools.wraps(function)
@@ -66,7 +70,7 @@ def checked(function: _Function) -> _Function:
                 raise ConfigError(wrong)
         return function(*args, **kwargs)
 
-    return typing.cast(_Function, call)
+    return typing.cast(_Target, call)
 
 
 def check_options(
@@ -156,7 +160,8 @@ def _fits(value: object, hint: Any, numbers_only: bool) -> bool:
         kind = numbers.Integral if hint is int else numbers.Real
         return isinstance(value, kind) and not isinstance(value, bool)
     if inspect.isclass(origin) and issubclass(origin, Collection):
-        return _fits_each(value, origin, parts[-1] if parts else Any, numbers_only)
+        each = parts[0] if parts[-1] is Ellipsis else parts[-1]  # of a tuple, or of a mapping
+        return _fits_each(value, origin, each, numbers_only)
     if hint in (str, bool, dict, NoneType, type) or origin is type:
         hint = origin or hint
         return (numbers_only and hint is not NoneType) or isinstance(value, hint)

@@ -1,6 +1,7 @@
 """Options against the names and types of a constructor."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import pytest
@@ -74,6 +75,8 @@ class OnlyForCheckers:
         ("ab", Sequence[str], False),
         (["a", "b"], tuple[str, str], True),
         (3, tuple[str, str], False),
+        ((1, 2), tuple[Count, ...], True),
+        ((1, 0), tuple[Count, ...], False),
         (3, str | type[Thing], False),
         ("name", str | type[Thing], True),
         (object(), Any, True),
@@ -181,3 +184,18 @@ def test_ranges_in_words() -> None:
     assert readable(Literal["a", "b", "c"]) == "a, b or c"
     assert readable(float | None) == "a number or null"
     assert readable(Mapping[str, Positive]) == "names, each with more than 0"
+
+
+@checked
+@dataclass(frozen=True)
+class Settings:
+    size: Count = 1
+    kinds: tuple[Literal["a", "b"], ...] = ("a",)
+
+
+def test_fields_of_a_dataclass_are_checked() -> None:
+    assert Settings(2, ("b", "a")) == replace(Settings(), size=2, kinds=("b", "a"))
+    with pytest.raises(ConfigError, match="size: got 0, expected 1 or more"):
+        Settings(0)
+    with pytest.raises(ConfigError, match=r"kinds: got \('c',\), expected a list, each a or b"):
+        replace(Settings(), kinds=("c",))
