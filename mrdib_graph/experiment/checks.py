@@ -21,8 +21,7 @@ from mrdib_graph.experiment.objectives import (
 )
 from mrdib_graph.loader import check_sampler
 from mrdib_graph.options import NonNegative, Positive, check_options, mismatch
-from mrdib_graph.training import TrainerConfig
-from mrdib_graph.training.trainer import resolve_device
+from mrdib_graph.training import TrainerConfig, resolve_device
 
 _GIVEN = {"modalities", "embedding_dim"}
 _STAND_IN = ["a", "b"]  # two modalities, where no option names any

@@ -13,7 +13,7 @@ from mrdib_graph.baselines import Baseline
 from mrdib_graph.errors import ConfigError
 from mrdib_graph.evaluation import Evaluator, MetricResult
 from mrdib_graph.experiment.results import ArmResult, SeedResult
-from mrdib_graph.training.epoch import memory_mb
+from mrdib_graph.training import memory_mb
 
 logger = logging.getLogger(__name__)
 

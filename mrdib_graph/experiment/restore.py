@@ -22,8 +22,7 @@ from mrdib_graph.experiment.outputs import Outputs
 from mrdib_graph.experiment.report import MAIN_METRIC
 from mrdib_graph.recommender import Recommender
 from mrdib_graph.serving import Bundle
-from mrdib_graph.training import checkpoint
-from mrdib_graph.training.trainer import resolve_device
+from mrdib_graph.training import checkpoint, resolve_device
 
 TOLERANCE = 1e-2
 """Relative difference of tables beyond which they are of another recommender.

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import time
 
-import torch
 from torch_geometric.data import HeteroData
 
 from mrdib_graph import distributed
-from mrdib_graph.errors import TrainingError
 from mrdib_graph.loader import TripletLoader
 from mrdib_graph.recommender import Recommender
 from mrdib_graph.training.interrupt import Interrupt
+from mrdib_graph.training.memory import memory_mb
 from mrdib_graph.training.state import TrainingState
+from mrdib_graph.training.step import training_step
 from mrdib_graph.training.trainer_config import TrainerConfig
-from mrdib_graph.typing import Metrics, Terms
+from mrdib_graph.typing import Metrics
 
 
 class EpochRunner:
@@ -44,14 +44,16 @@ class EpochRunner:
         self.recommender.train()
         state.begin_epoch(self.data)
         for data, batch in self.loader.steps(self.data, skip=state.step):
-            terms = self.recommender.loss(data, batch, state.noise)
-            total = self.recommender.total(terms)
-            self._check_finite(total, terms)
-            state.optimizer.zero_grad(set_to_none=config.zero_grad == "none")
-            torch.autograd.backward(total / distributed.size())
-            distributed.sum_gradients(self.recommender.parameters())
-            state.optimizer.step()
-            state.end_step({"loss": total, **terms})
+            terms = training_step(
+                self.recommender,
+                data,
+                batch,
+                state.optimizer,
+                state.noise,
+                zero_grad=config.zero_grad,
+                where=f"epoch {state.epoch}, step {state.step}",
+            )
+            state.end_step(terms)
             if interrupt.poll():
                 break
         distributed.check_same(state.sums["loss"], f"the loss of epoch {state.epoch}")
@@ -66,24 +68,3 @@ class EpochRunner:
         if state.step == len(self.loader):
             state.end_epoch()
         return metrics
-
-    def _check_finite(self, total: torch.Tensor, terms: Terms) -> None:
-        if bool(torch.isfinite(total)):
-            return
-        bad = [name for name, value in terms.items() if not bool(torch.isfinite(value))]
-        values = ", ".join(f"{name} {value.item():.3g}" for name, value in terms.items())
-        raise TrainingError(
-            f"the loss is not finite at epoch {self.state.epoch}, step {self.state.step}: "
-            f"term {', '.join(bad) or 'total'} ({values}); lower the learning rate or the weight "
-            "of that term. The last checkpoint is untouched"
-        )
-
-
-def memory_mb() -> float:
-    """Memory in use: peak on the GPU where one is used, else resident in this process."""
-    if torch.cuda.is_available() and torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
-        return torch.cuda.max_memory_allocated() / 2**20
-    import psutil
-
-    resident: int = psutil.Process().memory_info().rss
-    return resident / 2**20

@@ -8,7 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import torch
 from torch_geometric.data import HeteroData
 
 from mrdib_graph import distributed
@@ -17,6 +16,7 @@ from mrdib_graph.evaluation import Evaluator, EvaluatorConfig, MetricResult
 from mrdib_graph.loader import NeighborLoader, TripletLoader
 from mrdib_graph.recommender import Recommender
 from mrdib_graph.tracking import Tracker
+from mrdib_graph.training.device import resolve_device
 from mrdib_graph.training.epoch import EpochRunner
 from mrdib_graph.training.interrupt import Interrupt
 from mrdib_graph.training.progress import Progress
@@ -179,20 +179,3 @@ class Trainer:
             config.batch_size,
             config.num_negatives,
         )
-
-
-def resolve_device(name: str) -> torch.device:
-    """``'auto'`` is the GPU where there is one, else the CPU; each process has a GPU of its own.
-
-    Raises:
-        ConfigError: No such device.
-    """
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    name = distributed.local_device(name)
-    try:
-        device = torch.device(name)
-        torch.zeros(1, device=device)
-    except (RuntimeError, AssertionError) as error:
-        raise ConfigError(f"device: '{name}' is not available: {error}") from error
-    return device

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 from mrdib_graph.errors import ConfigError
+from mrdib_graph.options import Count, NonNegative, NonNegativeInt, Positive, checked
 
 
+@checked
 @dataclass(frozen=True)
 class TrainerConfig:
     """How a recommender is trained.
@@ -35,48 +38,25 @@ class TrainerConfig:
         ConfigError: A value out of range.
     """
 
-    epochs: int = 1000
-    patience: int = 20
-    eval_every: int = 1
-    batch_size: int = 2048
-    num_negatives: int = 1
-    learning_rate: float = 1e-3
-    lr_decay: float = 1.0
-    weight_decay: float = 0.0
-    zero_grad: str = "none"
+    epochs: Count = 1000
+    patience: NonNegativeInt = 20
+    eval_every: Count = 1
+    batch_size: Count = 2048
+    num_negatives: Count = 1
+    learning_rate: Positive = 1e-3
+    lr_decay: Positive = 1.0
+    weight_decay: NonNegative = 0.0
+    zero_grad: Literal["none", "zeros"] = "none"
     monitor: str = "recall@20"
     seed: int = 0
     device: str = "auto"
-    checkpoint_seconds: float = 30.0
-    loader: str = "full"
+    checkpoint_seconds: NonNegative = 30.0
+    loader: Literal["full", "neighbor"] = "full"
     num_neighbors: list[int] = field(default_factory=lambda: [10, 10])
 
     def __post_init__(self) -> None:
-        for name, least in _LEAST.items():
-            value = getattr(self, name)
-            if not value >= least:
-                raise ConfigError(f"{name}: got {value}, expected {least} or more")
-        for name in ("learning_rate", "lr_decay"):
-            value = getattr(self, name)
-            if not value > 0:
-                raise ConfigError(f"{name}: got {value}, expected more than 0")
-        if self.zero_grad not in ("none", "zeros"):
-            raise ConfigError(f"zero_grad: got {self.zero_grad!r}, expected none or zeros")
-        if self.loader not in ("full", "neighbor"):
-            raise ConfigError(f"loader: got {self.loader!r}, expected full or neighbor")
         if not self.num_neighbors or not all(n == -1 or n > 0 for n in self.num_neighbors):
             raise ConfigError(
                 f"num_neighbors: got {self.num_neighbors}, expected one number or more, each above "
                 "0, or -1 for all neighbours"
             )
-
-
-_LEAST = {
-    "epochs": 1,
-    "patience": 0,
-    "eval_every": 1,
-    "batch_size": 1,
-    "num_negatives": 1,
-    "weight_decay": 0,
-    "checkpoint_seconds": 0,
-}

@@ -6,7 +6,7 @@ import torch
 from mrdib_graph.errors import TrainingError
 from mrdib_graph.loader import TripletLoader
 from mrdib_graph.training import TrainerConfig
-from mrdib_graph.training.epoch import EpochRunner, memory_mb
+from mrdib_graph.training.epoch import EpochRunner
 from mrdib_graph.training.interrupt import Interrupt
 from mrdib_graph.training.state import TrainingState
 
@@ -155,14 +155,6 @@ def test_a_term_that_is_not_finite_is_named_with_epoch_and_step(
     assert any(not torch.equal(p, before[name]) for name, p in recommender.named_parameters())
 
 
-def test_a_total_that_overflows_is_named(tiny, make_recommender):
-    recommender = make_recommender(tiny)
-    recommender.reg_fused = 3e38
-    torch.nn.init.constant_(recommender.backbone.item.weight, 100.0)
-    with Interrupt() as interrupt, pytest.raises(TrainingError, match="step 0: term total"):
-        runner(recommender, tiny).run(interrupt)
-
-
 def test_an_interrupt_ends_the_epoch_between_two_steps(tiny, make_recommender):
     run = runner(make_recommender(tiny), tiny)
     with Interrupt() as interrupt:
@@ -172,11 +164,3 @@ def test_an_interrupt_ends_the_epoch_between_two_steps(tiny, make_recommender):
         interrupt.requested = False
         run.run(interrupt)
     assert (run.state.epoch, run.state.step) == (1, 0)
-
-
-@pytest.mark.skipif(torch.cuda.is_available(), reason="the GPU's memory may be reported instead")
-def test_memory_is_that_of_this_process():
-    before = memory_mb()
-    block = torch.ones(80 * 2**18)  # 80 MB
-    assert 75 < memory_mb() - before < 120
-    assert block.numel()
