@@ -1,6 +1,6 @@
 """Cold items: new ones among themselves, among all items, and what it costs the others.
 
-    python benchmarks/cold.py --backbone vbpr --objective bare,mrdib,id-dropout,content-loss \
+    python benchmarks/cold.py --backbone vbpr --arms bare,mrdib,id-dropout,content-loss \
         --split-seeds 1,2,3,4,5 --out cold.json
 
 Each split seed draws cold items, whose interactions are all held out, half of the items for
@@ -30,11 +30,11 @@ from script import seeds_of, start, write_json
 
 from mrdib_graph import graph
 from mrdib_graph.baselines import ContentCosine
-from mrdib_graph.config import RunConfig, settings_name
 from mrdib_graph.evaluation import Evaluator, MetricResult, cold_items, slice_metrics
 from mrdib_graph.experiment import ArmSpec, open_dataset, train_arm
 from mrdib_graph.experiment.checks import check_settings
 from mrdib_graph.experiment.closed_form import fit_baseline
+from mrdib_graph.experiment.config import RunConfig, settings_name
 from mrdib_graph.experiment.objectives import build_backbone, why_not
 from mrdib_graph.experiment.report import MAIN_METRIC
 from mrdib_graph.tracking import Tracker
@@ -99,7 +99,7 @@ def run_seed(config: RunConfig, seed: int, arguments: argparse.Namespace) -> dic
     for backbone in here.backbone:
         settings = here.settings[settings_name(backbone)]
         model = build_backbone(backbone, data, settings)
-        for objective in here.objective:
+        for objective in here.arms:
             if why_not(settings, objective, model, data):
                 continue
             trained = train_arm(

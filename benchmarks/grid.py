@@ -1,7 +1,7 @@
 """Small grids on validation, the way the settings in ``configs/`` were chosen.
 
     python benchmarks/grid.py --backbone vbpr --dataset lastfm2k --root ../shared/data \
-        --objective bare,mrdib --seeds 100 --grid reg_fused=0.01,0.02,0.04
+        --arms bare,mrdib --seeds 100 --grid reg_fused=0.01,0.02,0.04
 
 Every arm gets the same points.  Only validation is printed: test is for the main job.  ``--out``
 names a table (CSV) of the points, from which ``report.py`` draws how much each setting matters.
@@ -22,12 +22,12 @@ sys.path.insert(0, str(Path(__file__).parent))
 import run as main_job
 from script import start
 
-from mrdib_graph import config as configuration
-from mrdib_graph.config import settings_name
 from mrdib_graph.errors import ConfigError
 from mrdib_graph.evaluation import Evaluator
 from mrdib_graph.experiment import ArmSpec, open_dataset, train_arm
+from mrdib_graph.experiment import config as configuration
 from mrdib_graph.experiment.checks import check_settings
+from mrdib_graph.experiment.config import settings_name
 from mrdib_graph.tracking import Tracker
 from mrdib_graph.tuning import Trial, write_trials
 
@@ -52,7 +52,7 @@ def own_values(point: dict[str, str], objective: str) -> dict[str, Any]:
     for key, text in point.items():
         part, _, rest = key.partition(".")
         arm, _, own = rest.partition(".")
-        if part != "objectives":
+        if part != "arms":
             found[key] = configuration.parse_value(text)
         elif arm in ("ARM", objective):
             found[own] = configuration.parse_value(text)
@@ -73,19 +73,19 @@ def search(argv: list[str]) -> None:
         raise ConfigError(f"--grid: got {keys}, which names one twice; give its values together")
     points = [dict(zip(grid, p, strict=True)) for p in itertools.product(*grid.values())]
     configs = {}
-    for backbone, objective in itertools.product(config.backbone, config.objective):
+    for backbone, objective in itertools.product(config.backbone, config.arms):
         for number, point in enumerate(points):  # a wrong key fails before anything is read
             arguments.set = given + [
                 f"settings.{settings_name(backbone)}.{key.replace('ARM', objective)}={value}"
                 for key, value in point.items()
             ]
             here = main_job.read_config(arguments)
-            check_settings(dataclasses.replace(here, objective=[objective]), [backbone])
+            check_settings(dataclasses.replace(here, arms=[objective]), [backbone])
             configs[backbone, objective, number] = here
     data = open_dataset(config)[0]
     evaluator = Evaluator(data)
     trials = []
-    for backbone, objective in itertools.product(config.backbone, config.objective):
+    for backbone, objective in itertools.product(config.backbone, config.arms):
         rows = []
         name = settings_name(backbone)
         for number, point in enumerate(points):

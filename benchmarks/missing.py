@@ -32,11 +32,11 @@ from paired import Result, paired_table
 from script import numbers, seeds_of, start, write_json
 
 from mrdib_graph import graph
-from mrdib_graph.config import RunConfig, settings_name
 from mrdib_graph.errors import ConfigError, suggest
 from mrdib_graph.evaluation import Evaluator, slice_metrics
 from mrdib_graph.experiment import ArmSpec, open_dataset, train_arm
 from mrdib_graph.experiment.checks import check_settings
+from mrdib_graph.experiment.config import RunConfig, settings_name
 from mrdib_graph.experiment.objectives import backbone_class, build_backbone, why_not
 from mrdib_graph.tracking import Tracker
 from mrdib_graph.transforms import MaskFeatures, PropagateFeatures
@@ -252,8 +252,8 @@ def main(argv: list[str]) -> None:
     parser.add_argument("--masked", metavar="X", help="modalities masked, comma list; default all")
     parser.add_argument("--part", choices=["test", "val"], default="test", help="what is scored")
     arguments = parser.parse_args(argv)
-    if arguments.objective is not None:
-        raise ConfigError("--objective: the methods say what is trained; use --methods")
+    if arguments.arms is not None:
+        raise ConfigError("--arms: the methods say what is trained; use --methods")
     out, arguments.out = arguments.out, None
     config = main_job.read_config(arguments)
     if len(config.backbone) != 1:
@@ -263,7 +263,7 @@ def main(argv: list[str]) -> None:
     data = open_dataset(with_data_seed(config, seeds[0]))[0]
     methods = available(arguments.methods.split(","), config, data)
     objectives = sorted({method.objective for method in methods.values()})
-    config = dataclasses.replace(config, objective=objectives)
+    config = dataclasses.replace(config, arms=objectives)
     for method in methods.values():
         check_settings(with_method(config, method), config.backbone)
     results: list[dict[str, Result]] = []

@@ -1,6 +1,6 @@
 """The same comparison over fresh data: planted sets, or splits, that nothing was tuned on.
 
-    python benchmarks/over_data.py --backbone vbpr --objective bare,mrdib,content-loss \
+    python benchmarks/over_data.py --backbone vbpr --arms bare,mrdib,content-loss \
         --data-seeds 1,2,3,4,5
 
 Each data seed makes a new planted set (``dataset_options.seed``), or a new split of a real one
@@ -20,11 +20,11 @@ import run as main_job
 from paired import Against, paired_table
 from script import seeds_of, start, write_json
 
-from mrdib_graph.config import RunConfig, settings_name
 from mrdib_graph.evaluation import Evaluator
 from mrdib_graph.experiment import ArmSpec, open_dataset, train_arm
 from mrdib_graph.experiment.checks import check_settings
 from mrdib_graph.experiment.closed_form import run_baseline
+from mrdib_graph.experiment.config import RunConfig, settings_name
 from mrdib_graph.experiment.objectives import build_backbone, why_not
 from mrdib_graph.experiment.report import MAIN_METRIC
 from mrdib_graph.tracking import Tracker
@@ -53,7 +53,7 @@ def run_seed(config: RunConfig, seed: int) -> dict[str, dict[str, float]]:
     for backbone in config.backbone:
         settings = here.settings[settings_name(backbone)]
         model = build_backbone(backbone, data, settings)
-        for objective in config.objective:
+        for objective in config.arms:
             if why_not(settings, objective, model, data):
                 continue
             spec = ArmSpec(backbone, objective)

@@ -25,9 +25,9 @@ sys.path.insert(0, str(Path(__file__).parent))
 from script import start
 
 from mrdib_graph import plotting
-from mrdib_graph.config import settings_name
 from mrdib_graph.errors import ConfigError, DataError, MRdIBError
 from mrdib_graph.experiment import FinishedRun, compare_arms
+from mrdib_graph.experiment.config import settings_name
 from mrdib_graph.experiment.objectives import ABLATED, LATE
 from mrdib_graph.experiment.outputs import write_text
 from mrdib_graph.experiment.report import MAIN_METRIC, arm_table
@@ -118,12 +118,12 @@ def _draw_comparisons(section: Section, backbone: str, found: list[ArmComparison
 
 
 def _draw_ablations(section: Section, backbone: str, arms: list[ArmResult], metric: str) -> None:
-    by_name = {a.objective: a for a in arms if a.backbone == backbone}
+    by_name = {a.arm: a for a in arms if a.backbone == backbone}
     without = [name for name in (*ABLATED, "bare") if name in by_name]
     if "mrdib" not in by_name or without in ([], ["bare"]):
         section.left_out.append(
             f"{backbone}, ablations: the run has no ablation beside the arm mrdib; run with "
-            f"--objective bare,mrdib,{','.join(ABLATED)}"
+            f"--arms bare,mrdib,{','.join(ABLATED)}"
         )
         return
     pairs = [(by_name["mrdib"], by_name[name]) for name in without]
@@ -139,7 +139,7 @@ def _draw_ablations(section: Section, backbone: str, arms: list[ArmResult], metr
 def _draw_curves(section: Section, backbone: str, run: FinishedRun, metric: str) -> None:
     specs = [spec for spec in run.specs if settings_name(spec.backbone) == backbone]
     try:
-        histories = {spec.objective: run.histories(spec) for spec in specs}
+        histories = {spec.name: run.histories(spec) for spec in specs}
     except MRdIBError as error:
         section.left_out.append(f"{backbone}, curves: {error}")
         return
@@ -152,7 +152,7 @@ def _draw_curves(section: Section, backbone: str, run: FinishedRun, metric: str)
 
 
 def _draw_codes(section: Section, backbone: str, run: FinishedRun) -> None:
-    specs = {s.objective: s for s in run.specs if settings_name(s.backbone) == backbone}
+    specs = {s.name: s for s in run.specs if settings_name(s.backbone) == backbone}
     pairs = [("bare", "mrdib"), ("bare", "paper"), (f"bare{LATE}", f"mrdib{LATE}")]
     found = [(without, arm) for without, arm in pairs if {without, arm} <= set(specs)]
     if not found:

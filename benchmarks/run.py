@@ -1,4 +1,4 @@
-"""The main job: train backbones with several objectives, compare them, write everything down.
+"""The main job: train backbones with several arms, compare them, write everything down.
 
     python benchmarks/run.py --backbone lattice
     python benchmarks/run.py --backbone vbpr,lattice --dataset lastfm2k --root ../shared/data
@@ -20,9 +20,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from mrdib_graph import config as configuration
-from mrdib_graph.config import RunConfig
 from mrdib_graph.errors import ConfigError, MRdIBError, suggest
+from mrdib_graph.experiment import config as configuration
+from mrdib_graph.experiment.config import RunConfig
 from mrdib_graph.tuning import TuneConfig
 
 CONFIGS = Path(__file__).parent / "configs"
@@ -32,7 +32,7 @@ _RUN_FLAGS: tuple[tuple[str, str, str, str], ...] = (
     ("--backbone", "backbone", "names", "name, comma list, 'all', or file.py:Class"),
     ("--dataset", "dataset", "text", "name, or a folder with <name>.inter and *_feat.npy"),
     ("--root", "root", "text", "folder that data sets live in"),
-    ("--objective", "objective", "names", "arms, comma list: bare, mrdib, paper, controls ..."),
+    ("--arms", "arms", "names", "arms, comma list: bare, mrdib, paper, controls ..."),
     ("--split", "split", "text", "split rule, or 'given'"),
     ("--split-seed", "split_seed", "value", "seed of the split rule"),
     ("--modalities", "modalities", "names", "which modalities, comma list; default all"),
@@ -53,10 +53,10 @@ _SETTINGS_FLAGS: tuple[tuple[str, str, str, str], ...] = (
     ("--num-neighbors", "trainer.num_neighbors", "values", "of neighbor: fan-out of each hop"),
     ("--embedding-dim", "embedding_dim", "value", "width of the embeddings"),
     ("--placement", "placement", "text", "inline or auxiliary"),
-    ("--estimator", "objectives.mrdib.estimator", "text", "mutual-information estimator"),
-    ("--alpha-kl", "objectives.mrdib.alpha_kl", "value", "weight of the kl term"),
-    ("--alpha-redundancy", "objectives.mrdib.alpha_redundancy", "value", "of the redundancy term"),
-    ("--alpha-unique", "objectives.mrdib.alpha_unique", "value", "of the unique term"),
+    ("--estimator", "arms.mrdib.estimator", "text", "mutual-information estimator"),
+    ("--alpha-kl", "arms.mrdib.alpha_kl", "value", "weight of the kl term"),
+    ("--alpha-redundancy", "arms.mrdib.alpha_redundancy", "value", "of the redundancy term"),
+    ("--alpha-unique", "arms.mrdib.alpha_unique", "value", "of the unique term"),
 )
 
 
@@ -78,7 +78,8 @@ def build_parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     for flag, _, _, text in (*_RUN_FLAGS, *_SETTINGS_FLAGS):
-        parser.add_argument(flag, metavar="X", help=text)
+        other = ["--objective"] if flag == "--arms" else []
+        parser.add_argument(flag, *other, metavar="X", help=text)
     parser.add_argument(
         "--weighting", choices=["fixed", "uncertainty", "dwa"], help="of the terms; default fixed"
     )
@@ -166,7 +167,7 @@ def read_config(arguments: argparse.Namespace) -> RunConfig:
         if (text := given[flag.removeprefix("--").replace("-", "_")]) is not None
     ]
     if given["weighting"] is not None:
-        shared.append(("objectives.mrdib.weighting", given["weighting"]))
+        shared.append(("arms.mrdib.weighting", given["weighting"]))
     return configuration.resolve(flags, arguments.config, CONFIGS, shared, assignments)
 
 

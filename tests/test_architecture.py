@@ -24,7 +24,7 @@ LAYERS = (
     ("datasets", "loader", "backbones", "baselines", "controls", "mrdib", "evaluation"),
     ("recommender", "information", "serving"),
     ("training", "plotting", "explanation"),
-    ("config", "tuning", "testing"),
+    ("tuning", "testing"),
     ("experiment",),
     ("cli", "benchmarks"),
 )

@@ -9,8 +9,8 @@ import pytest
 
 from mrdib_graph.cli import main
 from mrdib_graph.cli_explain import add_flags, explanation_lines
-from mrdib_graph.config import RunConfig, Settings
 from mrdib_graph.experiment import Experiment, Outputs, restore_run, telling
+from mrdib_graph.experiment.config import RunConfig, Settings
 from mrdib_graph.explanation import explain
 from mrdib_graph.tracking import Tracker
 from mrdib_graph.training import TrainerConfig
@@ -22,7 +22,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     trainer = TrainerConfig(epochs=2, batch_size=512, learning_rate=0.05)
     config = RunConfig(
         backbone=["vbpr"],
-        objective=["bare", "mrdib"],
+        arms=["bare", "mrdib"],
         seeds=[0],
         baselines=[],
         dataset_options={

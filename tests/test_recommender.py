@@ -9,10 +9,10 @@ from torch.nn import Linear, ModuleDict
 
 from mrdib_graph import LateFusion, backbones, graph, resolver
 from mrdib_graph.backbones import BM3, CONTEXT, LATTICE, VBPR, Backbone, LightGCN, embedding
-from mrdib_graph.config import Settings
 from mrdib_graph.controls import ContentLoss, ModalityDropout, SplitL2
 from mrdib_graph.errors import ConfigError
 from mrdib_graph.experiment import build_recommender
+from mrdib_graph.experiment.config import Settings
 from mrdib_graph.loader import TripletLoader
 from mrdib_graph.losses import BPRLoss
 from mrdib_graph.mrdib import MRdIB

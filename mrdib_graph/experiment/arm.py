@@ -9,8 +9,8 @@ from pathlib import Path
 import torch
 from torch_geometric.data import HeteroData
 
-from mrdib_graph.config import RunConfig, settings_name
 from mrdib_graph.evaluation import Evaluator
+from mrdib_graph.experiment.config import RunConfig, settings_name
 from mrdib_graph.experiment.objectives import arm_value, build_recommender
 from mrdib_graph.experiment.results import SeedResult
 from mrdib_graph.recommender import Recommender
@@ -23,12 +23,12 @@ class ArmSpec:
     """A backbone with an objective, as named in a configuration."""
 
     backbone: str
-    objective: str
+    name: str
 
     @property
     def label(self) -> str:
         """Name in folders, runs and tables."""
-        return f"{settings_name(self.backbone)}-{self.objective}"
+        return f"{settings_name(self.backbone)}-{self.name}"
 
 
 @dataclass
@@ -54,8 +54,8 @@ def train_arm(
     """Train one arm with one seed; the recommender keeps the weights of its best epoch."""
     settings = config.settings[settings_name(spec.backbone)]
     torch.manual_seed(seed)
-    recommender = build_recommender(spec.backbone, data, settings, spec.objective)
-    rate = arm_value(settings, spec.objective, "learning_rate", settings.trainer.learning_rate)
+    recommender = build_recommender(spec.backbone, data, settings, spec.name)
+    rate = arm_value(settings, spec.name, "learning_rate", settings.trainer.learning_rate)
     trainer = Trainer(
         dataclasses.replace(settings.trainer, seed=seed, learning_rate=float(rate)),
         evaluator=evaluator,

@@ -7,8 +7,8 @@ import dataclasses
 import inspect
 from typing import Any
 
-from mrdib_graph.config import RunConfig, Settings, settings_name
 from mrdib_graph.experiment.arm import ArmSpec
+from mrdib_graph.experiment.config import RunConfig, Settings, settings_name
 from mrdib_graph.experiment.objectives import (
     ABLATED,
     ARM_KEYS,
@@ -45,21 +45,21 @@ def with_values(config: RunConfig, spec: ArmSpec, values: dict[str, Any]) -> Run
     """The configuration with settings of one arm."""
     name = settings_name(spec.backbone)
     settings = config.settings[name]
-    own = copy.deepcopy(settings.objectives.get(spec.objective, {}))
+    own = copy.deepcopy(settings.arms.get(spec.name, {}))
     for key, value in values.items():
         part, dot, option = key.partition(".")
         if dot:
             own.setdefault(part, {})[option] = value
         else:
             own[key] = value
-    objectives = {**settings.objectives, spec.objective: own}
-    changed = dataclasses.replace(settings, objectives=objectives)
+    objectives = {**settings.arms, spec.name: own}
+    changed = dataclasses.replace(settings, arms=objectives)
     return dataclasses.replace(config, settings={**config.settings, name: changed})
 
 
 def current_value(settings: Settings, spec: ArmSpec, key: str) -> Any:
     """What an arm has without being tuned: its own value, the backbone's, or the default."""
-    arm = spec.objective
+    arm = spec.name
     part, _, option = key.partition(".")
     if part == _OPTIONS:
         options = {**settings.options, **arm_value(settings, arm, _OPTIONS, {})}

@@ -8,10 +8,10 @@ from typing import Any
 from mrdib_graph import backbones, baselines, resolver
 from mrdib_graph.backbones import Backbone
 from mrdib_graph.baselines import Baseline
-from mrdib_graph.config import PLACEMENTS, RunConfig, Settings, settings_name
 from mrdib_graph.errors import ConfigError, suggest
 from mrdib_graph.evaluation import EvaluatorConfig
 from mrdib_graph.evaluation.metrics import metric_names
+from mrdib_graph.experiment.config import PLACEMENTS, RunConfig, Settings, settings_name
 from mrdib_graph.experiment.objectives import (
     ARM_KEYS,
     backbone_class,
@@ -39,7 +39,7 @@ def check_settings(config: RunConfig, names: Sequence[str]) -> None:
         ConfigError: Something is unknown, with the nearest name, or cannot be.
         MissingExtraError: A setting needs a package that is absent.
     """
-    for objective in config.objective:
+    for objective in config.arms:
         check_objective(objective)
     known = [*resolver.choices(backbones, Backbone), *resolver.choices(baselines, Baseline)]
     known += [settings_name(name) for name in config.backbone]
@@ -60,13 +60,13 @@ def check_settings(config: RunConfig, names: Sequence[str]) -> None:
         _check_monitor(settings.trainer.monitor)
         if settings.trainer.loader == "neighbor":
             check_sampler()
-        for objective, own in settings.objectives.items():
-            arm = f"{what}, objective {objective}"
+        for objective, own in settings.arms.items():
+            arm = f"{what}, arm {objective}"
             extra = own.get("backbone_options", {})
             if not isinstance(extra, dict):
                 raise ConfigError(f"{arm}: backbone_options: got {extra!r}, expected options")
             check_options(backbone_class(name), extra, arm, given)
-        _check_arms(settings, config.objective)
+        _check_arms(settings, config.arms)
 
 
 def _check_monitor(monitor: str) -> None:
@@ -78,11 +78,11 @@ def _check_monitor(monitor: str) -> None:
         )
 
 
-def _check_arms(settings: Settings, objectives: Sequence[str]) -> None:
-    for objective, own in settings.objectives.items():
+def _check_arms(settings: Settings, arms: Sequence[str]) -> None:
+    for objective, own in settings.arms.items():
         check_objective(objective)
         cls = part_class(objective)
-        what = f"objective {objective}"
+        what = f"arm {objective}"
         if cls is not None:
             check_options(cls, own, what, _GIVEN, ARM_KEYS)
         for key, value in own.items():
@@ -92,13 +92,13 @@ def _check_arms(settings: Settings, objectives: Sequence[str]) -> None:
                     f"{what}: option '{key}' is unknown{near} Options: {', '.join(ARM_KEYS)}"
                 )
             _check_arm_value(what, key, value)
-    for objective in objectives:
+    for objective in arms:
         build_part(settings, objective, _stand_in(settings))
 
 
 def _stand_in(settings: Settings) -> list[str]:
     """Modalities to build with before the data's own are known: those that an option names."""
-    values = [own.get(key) for own in settings.objectives.values() for key in _PER_MODALITY]
+    values = [own.get(key) for own in settings.arms.values() for key in _PER_MODALITY]
     named = [str(m) for value in values if isinstance(value, Mapping) for m in value]
     return list(dict.fromkeys([*named, *_STAND_IN]))
 

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from mrdib_graph import datasets, resolver
-from mrdib_graph.config import RunConfig
 from mrdib_graph.datasets import MMRecFolder, MultimodalDataset
 from mrdib_graph.errors import ConfigError
+from mrdib_graph.experiment.config import RunConfig
 from mrdib_graph.options import check_options
 
 _DEFAULTS = {f.name: f.default for f in fields(RunConfig) if f.name in ("split", "split_seed")}

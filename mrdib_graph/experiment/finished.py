@@ -12,10 +12,10 @@ import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
-from mrdib_graph import config as configuration
-from mrdib_graph.config import RunConfig, settings_name
 from mrdib_graph.errors import CheckpointError, DataError
+from mrdib_graph.experiment import config as configuration
 from mrdib_graph.experiment.arm import ArmSpec
+from mrdib_graph.experiment.config import RunConfig, settings_name
 from mrdib_graph.experiment.data import open_dataset
 from mrdib_graph.experiment.objectives import build_recommender
 from mrdib_graph.experiment.outputs import Outputs
@@ -71,15 +71,15 @@ class FinishedRun:
         path = self.folder / "per_user.parquet"
         try:
             table = pd.read_parquet(path)
-            grouped = dict(iter(table.groupby(["backbone", "objective", "seed"], sort=False)))
+            grouped = dict(iter(table.groupby(["backbone", "arm", "seed"], sort=False)))
         except (OSError, ValueError, KeyError) as error:  # pyarrow's errors are ValueErrors
             raise DataError(f"{path}: cannot be read: {error}") from error
         found = []
         for arm in self.results["arms"]:
             late = bool(arm.get("late_fusion", False))
-            result = ArmResult(arm["backbone"], arm["objective"], late_fusion=late)
+            result = ArmResult(arm["backbone"], arm["arm"], late_fusion=late)
             for seed in arm["seeds"]:
-                key = (result.backbone, result.objective, seed["seed"])
+                key = (result.backbone, result.arm, seed["seed"])
                 if key not in grouped:
                     raise DataError(f"{path}: no rows of {' '.join(map(str, key))}")
                 rows = grouped[key]
@@ -94,9 +94,9 @@ class FinishedRun:
         """The trained arms; closed forms are none."""
         names = {settings_name(backbone): backbone for backbone in self.config.backbone}
         return [
-            ArmSpec(names[arm["backbone"]], arm["objective"])
+            ArmSpec(names[arm["backbone"]], arm["arm"])
             for arm in self.results["arms"]
-            if arm["objective"] != "closed-form"
+            if arm["arm"] != "closed-form"
         ]
 
     @property
@@ -137,7 +137,7 @@ class FinishedRun:
             CheckpointError: The checkpoint is missing, damaged, or of another version's model.
         """
         settings = self.config.settings[settings_name(spec.backbone)]
-        model = build_recommender(spec.backbone, self.data, settings, spec.objective)
+        model = build_recommender(spec.backbone, self.data, settings, spec.name)
         model.backbone.prepare(self.data)
         weights: dict[str, Tensor] = self._checkpoint(spec, seed)["best"]
         try:

@@ -10,9 +10,9 @@ from torch_geometric.data import HeteroData
 from mrdib_graph import backbones, controls, graph, resolver
 from mrdib_graph.backbones import Backbone
 from mrdib_graph.backbones.late_fusion import LateFusion
-from mrdib_graph.config import Settings
 from mrdib_graph.controls import Control
 from mrdib_graph.errors import ConfigError, suggest
+from mrdib_graph.experiment.config import Settings
 from mrdib_graph.mrdib import MRdIB
 from mrdib_graph.nn import MissingCodes
 from mrdib_graph.recommender import Recommender
@@ -65,7 +65,7 @@ def check_objective(name: str) -> None:
     if without_late(name) not in OBJECTIVES:
         near = suggest(name.lower(), list(OBJECTIVES)) or "."
         raise ConfigError(
-            f"objective: '{name}' is unknown{near} Choices: {', '.join(OBJECTIVES)}; each also "
+            f"arms: '{name}' is unknown{near} Choices: {', '.join(OBJECTIVES)}; each also "
             f"with {LATE}"
         )
 
@@ -78,7 +78,7 @@ def without_late(name: str) -> str:
 def own_settings(settings: Settings, objective: str) -> dict[str, Any]:
     """An arm's own settings; one on late fusion starts from those of the arm without."""
     names = dict.fromkeys((without_late(objective), objective))
-    return {k: v for name in names for k, v in settings.objectives.get(name, {}).items()}
+    return {k: v for name in names for k, v in settings.arms.get(name, {}).items()}
 
 
 def on_late_fusion(settings: Settings, objective: str) -> bool:
@@ -163,7 +163,7 @@ def build_recommender(
     reg_fused = float(arm_value(settings, objective, "reg_fused", settings.reg_fused))
     if reason := why_not(settings, objective, model, data):
         raise ConfigError(
-            f"objective {objective}: {type(model).__name__} {reason}, so there is nothing for it "
+            f"arm {objective}: {type(model).__name__} {reason}, so there is nothing for it "
             "to act on; leave this arm out, or run this backbone bare"
         )
     part = build_part(settings, objective, model.modalities)
@@ -194,7 +194,7 @@ def build_part(settings: Settings, objective: str, modalities: list[str]) -> MRd
     Raises:
         ConfigError: An option is unknown or out of range, or the ablation leaves nothing out.
     """
-    what = f"objective {objective}"
+    what = f"arm {objective}"
     cls = part_class(objective)
     if cls is None:
         return None
@@ -238,7 +238,7 @@ def mrdib_options(settings: Settings, objective: str) -> dict[str, Any]:
         options["alpha_kl"] = PAPER["alpha_kl"]  # a bottleneck without kl compresses nothing
     if base == "no-kl" and not has_kl:
         raise ConfigError(
-            "objective no-kl: the arm mrdib has alpha_kl 0 here, so there is no term to leave out; "
+            "arm no-kl: the arm mrdib has alpha_kl 0 here, so there is no term to leave out; "
             "set --alpha-kl, or leave this arm out"
         )
     return {**options, **_ABLATIONS[base], **arm_options(settings, objective)}

@@ -13,9 +13,9 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from mrdib_graph import config as configuration
-from mrdib_graph.config import RunConfig, settings_name
 from mrdib_graph.errors import ConfigError, DataError
+from mrdib_graph.experiment import config as configuration
+from mrdib_graph.experiment.config import RunConfig, settings_name
 from mrdib_graph.experiment.results import ArmResult
 
 
@@ -139,14 +139,14 @@ class Outputs:
         write_text(self.results, json.dumps(_finite(results), indent=2, allow_nan=False) + "\n")
 
     def write_per_user(self, arms: list[ArmResult]) -> None:
-        """Write ``per_user.parquet``: user, backbone, objective, seed and every metric."""
+        """Write ``per_user.parquet``: user, backbone, arm, seed and every metric."""
         import pandas as pd
 
         frames = []
         for arm in arms:
             for seed in arm.seeds:
                 columns: dict[str, Any] = {"user": seed.users.numpy()}
-                columns |= {"backbone": arm.backbone, "objective": arm.objective}
+                columns |= {"backbone": arm.backbone, "arm": arm.arm}
                 columns |= {"seed": seed.seed}
                 columns |= {name: v.numpy() for name, v in seed.per_user.items()}
                 frames.append(pd.DataFrame(columns))

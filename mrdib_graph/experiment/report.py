@@ -23,15 +23,13 @@ def arm_table(
     """One row an arm: metrics as mean +/- sd over seeds, gain over bare, p value, time."""
     columns = [c for c in COLUMNS if c in arms[0].seeds[0].test]
     against_bare = {
-        (c.backbone, c.objective): c
-        for c in comparisons
-        if c.metric == metric and c.baseline == "bare"
+        (c.backbone, c.arm): c for c in comparisons if c.metric == metric and c.baseline == "bare"
     }
     rows = []
     for arm in arms:
-        comparison = against_bare.get((arm.backbone, arm.objective))
+        comparison = against_bare.get((arm.backbone, arm.arm))
         rows.append(
-            [arm.backbone, arm.objective]
+            [arm.backbone, arm.arm]
             + [_mean_sd(arm, column) for column in columns]
             + _gain(comparison)
             + _times(arm, arms)
@@ -57,11 +55,11 @@ def _gain(comparison: ArmComparison | None) -> list[str]:
 
 def _times(arm: ArmResult, arms: Sequence[ArmResult]) -> list[str]:
     """Seconds per epoch, and how much more than bare in percent; a closed form has no epochs."""
-    if arm.objective == "closed-form":
+    if arm.arm == "closed-form":
         return ["", ""]
     seconds = f"{arm.seconds_per_epoch:.2f}"
     for other in arms:
-        if (other.backbone, other.objective) == (arm.backbone, "bare") and other is not arm:
+        if (other.backbone, other.arm) == (arm.backbone, "bare") and other is not arm:
             return [seconds, f"{100 * (arm.seconds_per_epoch / other.seconds_per_epoch - 1):+.0f}"]
     return [seconds, ""]
 
@@ -73,7 +71,7 @@ def control_table(
     rows = [
         [
             c.backbone,
-            f"{c.objective} over {c.baseline}",
+            f"{c.arm} over {c.baseline}",
             f"{c.gain_percent:+.1f}",
             f"{c.ci95[0]:+.1f} to {c.ci95[1]:+.1f}",
             p_text(c.p_holm),
@@ -97,7 +95,7 @@ def arm_line(arm: ArmResult) -> str:
     """One line when an arm is done."""
     epochs = ", ".join(str(s.best_epoch + 1) for s in arm.seeds)
     return (
-        f"{arm.backbone} {arm.objective}: test {MAIN_METRIC} {arm.mean[MAIN_METRIC]:.4f} "
+        f"{arm.backbone} {arm.arm}: test {MAIN_METRIC} {arm.mean[MAIN_METRIC]:.4f} "
         f"± {arm.sd[MAIN_METRIC]:.4f}, best epochs {epochs}"
     )
 
@@ -115,9 +113,9 @@ def notes(arms: Sequence[ArmResult], noise: float) -> str:
     """What the columns mean and how small a difference says nothing."""
     seeds = max(len(a.seeds) for a in arms)
     late = [
-        f"{a.backbone} {a.objective} stands on late fusion; compare it with bare-late too. "
+        f"{a.backbone} {a.arm} stands on late fusion; compare it with bare-late too. "
         for a in arms
-        if a.late_fusion and not a.objective.endswith(LATE)
+        if a.late_fusion and not a.arm.endswith(LATE)
     ]
     return "".join(late) + (
         f"Mean ± sd over {seeds} seed{'s' if seeds > 1 else ''}; each epoch chosen on validation, "

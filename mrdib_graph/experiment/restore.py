@@ -11,11 +11,11 @@ import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
-from mrdib_graph import config as configuration
-from mrdib_graph.config import RunConfig, settings_name
 from mrdib_graph.datasets import MultimodalDataset
 from mrdib_graph.errors import CheckpointError, ConfigError, DataError
+from mrdib_graph.experiment import config as configuration
 from mrdib_graph.experiment.arm import ArmSpec
+from mrdib_graph.experiment.config import RunConfig, settings_name
 from mrdib_graph.experiment.data import open_dataset
 from mrdib_graph.experiment.objectives import build_recommender
 from mrdib_graph.experiment.outputs import Outputs
@@ -63,7 +63,7 @@ def restore_run(
 
     Args:
         folder: The run's output folder.
-        arm: ``'<backbone>-<objective>'``; that of the bundle for None.
+        arm: ``'<backbone>-<name>'``; that of the bundle for None.
         seed: A training seed; the best of the arm on validation for None.
         root: Where data sets live now; as in ``config.yaml`` for None.
         device: ``'auto'``, ``'cpu'``, ``'cuda'``.
@@ -96,7 +96,7 @@ def restore_run(
     settings = config.settings[settings_name(spec.backbone)]
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        recommender = build_recommender(spec.backbone, data, settings, spec.objective)
+        recommender = build_recommender(spec.backbone, data, settings, spec.name)
     data = recommender.backbone.prepare(data)
     try:
         recommender.load_state_dict(weights)
@@ -128,7 +128,7 @@ def _results(folder: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         for arm in content["arms"]:
-            _ = arm["backbone"], arm["objective"], [s["val"] for s in arm["seeds"]]
+            _ = arm["backbone"], arm["arm"], [s["val"] for s in arm["seeds"]]
         _ = content["dataset"]["digest"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(f"{path}: not the results of a run: {error!r}") from error
@@ -137,7 +137,7 @@ def _results(folder: Path) -> dict[str, Any]:
 
 
 def _spec(config: RunConfig, label: str) -> ArmSpec:
-    specs = [ArmSpec(b, objective) for b in config.backbone for objective in config.objective]
+    specs = [ArmSpec(b, objective) for b in config.backbone for objective in config.arms]
     for spec in specs:
         if spec.label == label:
             return spec
@@ -149,7 +149,7 @@ def _spec(config: RunConfig, label: str) -> ArmSpec:
 def _seeds(results: dict[str, Any], spec: ArmSpec) -> dict[int, float]:
     """Seed to validation value, in the order of the run."""
     for arm in results["arms"]:
-        if f"{arm['backbone']}-{arm['objective']}" == spec.label:
+        if f"{arm['backbone']}-{arm['arm']}" == spec.label:
             return {int(s["seed"]): float(s["val"][MAIN_METRIC]) for s in arm["seeds"]}
     raise ConfigError(f"arm: '{spec.label}' is not among the results of the run; it was left out")
 

@@ -33,10 +33,10 @@ class SeedResult:
 
 @dataclass
 class ArmResult:
-    """One backbone with one objective, over seeds; by its settings perhaps on late fusion."""
+    """One backbone as one arm, over seeds; by its settings perhaps on late fusion."""
 
     backbone: str
-    objective: str
+    arm: str
     seeds: list[SeedResult] = field(default_factory=list)
     late_fusion: bool = False
 
@@ -78,7 +78,7 @@ class ArmResult:
         ]
         return {
             "backbone": self.backbone,
-            "objective": self.objective,
+            "arm": self.arm,
             "late_fusion": self.late_fusion,
             "seeds": seeds,
             "mean": self.mean,
@@ -97,7 +97,7 @@ class ArmComparison:
 
     backbone: str
     baseline: str
-    objective: str
+    arm: str
     metric: str
     gain_percent: float
     p_value: float
@@ -108,15 +108,15 @@ class ArmComparison:
 
 def compare_arms(arms: list[ArmResult], metrics: list[str]) -> list[ArmComparison]:
     """Every arm against bare, and mrdib against every control, per backbone and metric."""
-    by_key = {(a.backbone, a.objective): a for a in arms}
+    by_key = {(a.backbone, a.arm): a for a in arms}
     pairs = [
         (by_key[a.backbone, "bare"], a)
         for a in arms
-        if a.objective != "bare" and (a.backbone, "bare") in by_key
+        if a.arm != "bare" and (a.backbone, "bare") in by_key
     ]
     for a in arms:
         for name in ("mrdib", f"mrdib{LATE}"):
-            if is_control(a.objective) and (a.backbone, name) in by_key:
+            if is_control(a.arm) and (a.backbone, name) in by_key:
                 pairs.append((a, by_key[a.backbone, name]))
     return compare_pairs(pairs, metrics)
 
@@ -134,8 +134,8 @@ def compare_pairs(
             found.append(
                 ArmComparison(
                     backbone=arm.backbone,
-                    baseline=base.objective,
-                    objective=arm.objective,
+                    baseline=base.arm,
+                    arm=arm.arm,
                     metric=metric,
                     gain_percent=c.gain_percent,
                     p_value=c.p_value,

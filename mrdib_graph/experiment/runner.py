@@ -9,14 +9,14 @@ from typing import Any
 import torch
 from torch_geometric.data import HeteroData
 
-from mrdib_graph import config as configuration
 from mrdib_graph import graph
-from mrdib_graph.config import RunConfig, settings_name
 from mrdib_graph.errors import ConfigError
 from mrdib_graph.evaluation import Evaluator, by_slice, noise_floor
 from mrdib_graph.experiment import closed_form, report, telling
+from mrdib_graph.experiment import config as configuration
 from mrdib_graph.experiment.arm import ArmSpec, TrainedArm, train_arm
 from mrdib_graph.experiment.checks import check_settings
+from mrdib_graph.experiment.config import RunConfig, settings_name
 from mrdib_graph.experiment.data import open_dataset
 from mrdib_graph.experiment.environment import environment
 from mrdib_graph.experiment.objectives import build_backbone, on_late_fusion, why_not
@@ -95,8 +95,8 @@ class Experiment:
         best: TrainedArm | None = None
         for spec in specs:
             name = settings_name(spec.backbone)
-            late = on_late_fusion(self.config.settings[name], spec.objective)
-            arm = ArmResult(name, spec.objective, late_fusion=late)
+            late = on_late_fusion(self.config.settings[name], spec.name)
+            arm = ArmResult(name, spec.name, late_fusion=late)
             for seed in self.config.seeds:
                 with telling.child(self.tracker, spec, seed, self.config, info):
                     checkpoint = outputs.checkpoint(spec.label, seed)
@@ -113,7 +113,7 @@ class Experiment:
                     base = bare.get((spec.backbone, seed))
                     telling.trained(self.tracker, outputs, trained, base, slices, profile)
                 arm.seeds.append(trained.result)
-                if spec.objective == "bare":
+                if spec.name == "bare":
                     bare[spec.backbone, seed] = trained.result
                 if best is None or _validation(trained) > _validation(best):
                     best = trained
@@ -154,7 +154,7 @@ class Experiment:
             model = build_backbone(backbone, data, settings)
             if settings.trainer.loader == "neighbor":
                 model.check_sampled()
-            for objective in self.config.objective:
+            for objective in self.config.arms:
                 if reason := why_not(settings, objective, model, data):
                     name = settings_name(backbone)
                     self.say(f"{name} {reason}: the arm {objective} is left out")
@@ -162,7 +162,7 @@ class Experiment:
                 specs.append(ArmSpec(backbone, objective))
         if self.backbones and not specs:
             raise ConfigError(
-                f"objective: none of {', '.join(self.config.objective)} can be run on "
+                f"arms: none of {', '.join(self.config.arms)} can be run on "
                 f"{', '.join(self.backbones)}; add bare"
             )
         return specs
@@ -256,7 +256,7 @@ class Experiment:
             info=BundleInfo(
                 name=outputs.folder.name,
                 backbone=settings_name(best.spec.backbone),
-                arm=best.spec.objective,
+                arm=best.spec.name,
                 dataset=info["name"],
                 dataset_digest=info["digest"],
                 metrics=best.fit.test,

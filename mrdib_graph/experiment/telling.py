@@ -7,11 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from mrdib_graph import config as configuration
-from mrdib_graph.config import RunConfig, settings_name
 from mrdib_graph.evaluation import MetricResult
+from mrdib_graph.experiment import config as configuration
 from mrdib_graph.experiment import report
 from mrdib_graph.experiment.arm import ArmSpec, TrainedArm
+from mrdib_graph.experiment.config import RunConfig, settings_name
 from mrdib_graph.experiment.environment import git_state
 from mrdib_graph.experiment.outputs import Outputs
 from mrdib_graph.experiment.results import ArmComparison, ArmResult, SeedResult
@@ -38,12 +38,12 @@ def child(
         f"{spec.label}-seed{seed}",
         params={
             "backbone": spec.backbone,
-            "objective": spec.objective,
+            "arm": spec.name,
             "seed": seed,
             **dataclasses.asdict(config.settings[name]),
             **_features(info),
         },
-        tags=_tags(info) | {"backbone": name, "arm": spec.objective, "seed": str(seed)},
+        tags=_tags(info) | {"backbone": name, "arm": spec.name, "seed": str(seed)},
     )
     status: Status = "failed"
     try:
@@ -102,14 +102,14 @@ def finish_parent(
     import pandas as pd
 
     metric = report.MAIN_METRIC
-    values = {f"{a.backbone}-{a.objective}/test/{metric}": a.mean[metric] for a in arms}
+    values = {f"{a.backbone}-{a.arm}/test/{metric}": a.mean[metric] for a in arms}
     for c in comparisons:
         if c.metric == metric and c.baseline == "bare":
-            values[f"{c.backbone}-{c.objective}/gain_percent"] = c.gain_percent
+            values[f"{c.backbone}-{c.arm}/gain_percent"] = c.gain_percent
     tracker.log_metrics(values)
     tracker.set_description(markdown)
     tracker.log_table(
-        pd.DataFrame([{"backbone": a.backbone, "arm": a.objective, **a.mean} for a in arms]),
+        pd.DataFrame([{"backbone": a.backbone, "arm": a.arm, **a.mean} for a in arms]),
         "tables/arms.json",
     )
     if bundle is not None:

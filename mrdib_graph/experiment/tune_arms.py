@@ -13,13 +13,13 @@ from typing import Any
 import numpy as np
 from torch_geometric.data import HeteroData
 
-from mrdib_graph.config import RunConfig, Settings, settings_name
 from mrdib_graph.datasets import MultimodalDataset
 from mrdib_graph.errors import ConfigError, TrainingError
 from mrdib_graph.evaluation import Evaluator
 from mrdib_graph.experiment.arm import ArmSpec, train_arm
 from mrdib_graph.experiment.arm_space import arm_space, current_value, with_values
 from mrdib_graph.experiment.checks import check_settings
+from mrdib_graph.experiment.config import RunConfig, Settings, settings_name
 from mrdib_graph.experiment.objectives import build_backbone, why_not
 from mrdib_graph.tracking import Tracker
 from mrdib_graph.tracking.tracker import Status
@@ -64,7 +64,7 @@ class ArmTuner:
         self.spaces = {
             ArmSpec(backbone, objective): arm_space(space, settings_name(backbone), objective)
             for backbone in backbones
-            for objective in config.objective
+            for objective in config.arms
         }
         for spec, dimensions in self.spaces.items():
             self._check(spec, dimensions)
@@ -80,7 +80,7 @@ class ArmTuner:
         studies = {
             spec: self._study(spec, dimensions, dataset)
             for spec, dimensions in self.spaces.items()
-            if not why_not(self._settings(spec), spec.objective, self._model(spec, data), data)
+            if not why_not(self._settings(spec), spec.name, self._model(spec, data), data)
         }
         goals = {spec: partial(self._trial, spec, data, evaluator) for spec in studies}
         for spec, study in studies.items():  # leave no place free before waiting for others
@@ -109,7 +109,7 @@ class ArmTuner:
         values: dict[str, Any],
     ) -> Outcome:
         config = with_values(self.config, spec, values)
-        tags = {"backbone": settings_name(spec.backbone), "arm": spec.objective}
+        tags = {"backbone": settings_name(spec.backbone), "arm": spec.name}
         self.tracker.start_run(f"{spec.label}-trial{place}", params=values, tags=tags)
         started = time.perf_counter()
         status: Status = "failed"
@@ -151,23 +151,21 @@ class ArmTuner:
         found = []
         for place, (values, outcome) in enumerate(study.results()):
             value, epochs, seconds = outcome or (None, (), 0.0)
-            found.append(
-                Trial(name, spec.objective, place, monitor, value, values, epochs, seconds)
-            )
+            found.append(Trial(name, spec.name, place, monitor, value, values, epochs, seconds))
         return found
 
     def _check(self, spec: ArmSpec, dimensions: Dimensions) -> None:
         for key, dimension in dimensions.items():
             for value in dimension.samples():
                 config = with_values(self.config, spec, {key: value})
-                config = dataclasses.replace(config, objective=[spec.objective])
+                config = dataclasses.replace(config, arms=[spec.name])
                 try:
                     check_settings(config, [spec.backbone])
                 except ConfigError as error:
                     raise ConfigError(f"{self.tune.space}: {key}: {error}") from error
 
     def _model(self, spec: ArmSpec, data: HeteroData) -> Any:
-        return build_backbone(spec.backbone, data, self._settings(spec), spec.objective)
+        return build_backbone(spec.backbone, data, self._settings(spec), spec.name)
 
     def _settings(self, spec: ArmSpec) -> Settings:
         return self.config.settings[settings_name(spec.backbone)]
@@ -175,14 +173,14 @@ class ArmTuner:
     def _without_empty_ablation(self, config: RunConfig) -> RunConfig:
         """Leave the arm no-kl out where tuning the arm mrdib left it no kl term to leave out."""
         for backbone in self.backbones:
-            mrdib = config.settings[settings_name(backbone)].objectives.get("mrdib", {})
-            if "no-kl" in config.objective and not mrdib.get("alpha_kl"):
+            mrdib = config.settings[settings_name(backbone)].arms.get("mrdib", {})
+            if "no-kl" in config.arms and not mrdib.get("alpha_kl"):
                 self.say(
                     f"the arm no-kl is left out: the arm mrdib of {settings_name(backbone)} was "
                     "tuned to have no kl term"
                 )
-                left = [name for name in config.objective if name != "no-kl"]
-                config = dataclasses.replace(config, objective=left)
+                left = [name for name in config.arms if name != "no-kl"]
+                config = dataclasses.replace(config, arms=left)
         return config
 
 

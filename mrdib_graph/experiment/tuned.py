@@ -5,9 +5,9 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
-from mrdib_graph import config as configuration
-from mrdib_graph.config import RunConfig
 from mrdib_graph.errors import DataError
+from mrdib_graph.experiment import config as configuration
+from mrdib_graph.experiment.config import RunConfig
 from mrdib_graph.experiment.outputs import write_text
 from mrdib_graph.experiment.runner import Experiment
 from mrdib_graph.experiment.tune_arms import ArmTuner

@@ -20,7 +20,7 @@ def arm_bars(comparisons: Sequence[Mapping[str, Any]], metric: str | None = None
     alone; the p value is corrected for how many comparisons there are.
 
     Args:
-        comparisons: As in ``results.json``: ``backbone``, ``baseline``, ``objective``, ``metric``,
+        comparisons: As in ``results.json``: ``backbone``, ``baseline``, ``arm``, ``metric``,
             ``gain_percent``, ``p_holm`` (printed: the table's p value), ``ci95``.
         metric: Which metric to show; the first comparison's where None.
 
@@ -57,7 +57,7 @@ def arm_bars(comparisons: Sequence[Mapping[str, Any]], metric: str | None = None
         )
     axis.axvline(0, color="black", lw=0.8)
     baselines = list(dict.fromkeys(str(c["baseline"]) for c in rows))
-    names = [str(c["objective"]) for c in rows]
+    names = [str(c["arm"]) for c in rows]
     if several:
         names = [f"{c['backbone']}, {name}" for c, name in zip(rows, names, strict=True)]
     if len(baselines) > 1:

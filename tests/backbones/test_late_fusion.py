@@ -8,9 +8,9 @@ from torch_geometric.data import HeteroData
 
 from mrdib_graph import LateFusion, MRdIB, Recommender, backbones, graph, resolver
 from mrdib_graph.backbones import JOINT, LATTICE, SOIL, VBPR, Backbone, DualGNN, LightGCN
-from mrdib_graph.config import Settings
 from mrdib_graph.controls import ContentLoss, ModalityDropout, NoContent
 from mrdib_graph.errors import ConfigError
+from mrdib_graph.experiment.config import Settings
 from mrdib_graph.experiment.objectives import build_recommender, why_not
 from mrdib_graph.loader import TripletLoader
 from mrdib_graph.testing import check_backbone, tiny_data
@@ -181,7 +181,7 @@ def test_arms_on_late_fusion_start_from_the_arm_without() -> None:
     settings = Settings(
         embedding_dim=8,
         reg_fused=0.01,
-        objectives={
+        arms={
             "mrdib": {"reg_fused": 0.05, "alpha_unique": 0.3},
             "mrdib-late": {"alpha_kl": 0.1},
         },
@@ -202,7 +202,7 @@ def test_arms_on_late_fusion_start_from_the_arm_without() -> None:
 
 def test_an_arm_stands_on_late_fusion_by_its_setting() -> None:
     data = tiny_data()
-    settings = Settings(embedding_dim=8, objectives={"mrdib": {"late_fusion": True}})
+    settings = Settings(embedding_dim=8, arms={"mrdib": {"late_fusion": True}})
     lightgcn = LightGCN.from_data(data)
     late = {"mrdib", "no-unique", "mrdib-late", "bare-late"}  # an ablation follows the arm mrdib
     for objective in ("bare", "mrdib", "no-unique", "paper", "mrdib-late", "bare-late"):

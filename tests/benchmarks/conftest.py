@@ -136,7 +136,7 @@ def finished(job: Job, tmp_path_factory: pytest.TempPathFactory) -> Finished:
         *TINY,
         *("--set", "dataset_options.num_users=320", "--set", "dataset_options.num_items=80"),
         *("--set", "dataset_options.num_interactions=6400"),
-        *("--backbone", "vbpr,lightgcn", "--objective", "bare,mrdib,noise"),
+        *("--backbone", "vbpr,lightgcn", "--arms", "bare,mrdib,noise"),
         *("--seeds", "0,1", "--baselines", "popularity,itemknn", "--out", folder),
     )
     assert done.status == 0, done.err

@@ -41,7 +41,7 @@ def run(job: ModuleType, *flags: str) -> str:
 
 @pytest.fixture(scope="module")
 def flags(tiny_flags: list[str]) -> list[str]:
-    more = ["--backbone", "vbpr,lightgcn", "--objective", "bare,mrdib", "--cold-share", "0.6"]
+    more = ["--backbone", "vbpr,lightgcn", "--arms", "bare,mrdib", "--cold-share", "0.6"]
     return [*tiny_flags, *more, "--baselines", "popularity"]
 
 
@@ -127,7 +127,7 @@ def test_without_warm_rows_and_on_validation(
     cold: ModuleType, flags: list[str], tmp_path: Path
 ) -> None:
     path = tmp_path / "result.json"
-    more = ["--split-seeds", "5", "--warm-rule", "none", "--part", "val", "--objective", "bare"]
+    more = ["--split-seeds", "5", "--warm-rule", "none", "--part", "val", "--arms", "bare"]
     out = run(cold, *flags, *more, "--backbone", "lightgcn", "--out", str(path))
     [result] = json.loads(path.read_text(encoding="utf-8"))["results"]
     assert "Warm items" not in out and "Cold items ranked among all items" in out

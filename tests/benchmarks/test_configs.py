@@ -6,11 +6,11 @@ import pytest
 import torch
 from torch_geometric.data import HeteroData
 
-from mrdib_graph import backbones, config, graph, resolver
+from mrdib_graph import backbones, graph, resolver
 from mrdib_graph.backbones import Backbone
-from mrdib_graph.config import RunConfig, Settings
-from mrdib_graph.experiment import build_recommender
+from mrdib_graph.experiment import build_recommender, config
 from mrdib_graph.experiment.checks import check_settings
+from mrdib_graph.experiment.config import RunConfig, Settings
 from mrdib_graph.transforms import SplitInteractions
 from mrdib_graph.typing import Triplets
 
@@ -67,7 +67,7 @@ def test_a_file_builds_and_trains_on_the_shape_of_its_data(path: Path) -> None:
     data = shaped(path.parent.name)
     users, items, _ = SHAPES[path.parent.name]
     multimodal = bool(build_recommender(path.stem, data, settings, "bare").modalities)
-    arms = {"bare"} | ({"mrdib", *settings.objectives} if multimodal else set())
+    arms = {"bare"} | ({"mrdib", *settings.arms} if multimodal else set())
     for objective in sorted(arms):
         torch.manual_seed(0)
         recommender = build_recommender(path.stem, data, settings, objective)

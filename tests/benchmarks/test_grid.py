@@ -43,7 +43,7 @@ def test_a_key_and_its_values(grid: ModuleType) -> None:
 
 
 def test_every_arm_at_every_point(grid: ModuleType, tiny_flags: list[str]) -> None:
-    flags = (*tiny_flags, "--backbone", "vbpr", "--objective", "bare,mrdib", "--seeds", "0,3")
+    flags = (*tiny_flags, "--backbone", "vbpr", "--arms", "bare,mrdib", "--seeds", "0,3")
     axes = ("--grid", "reg_fused=0.0,0.5", "--grid", "trainer.learning_rate=1e-2,1e-3")
     out = search(grid, *flags, *axes)
     found = LINE.findall(out)
@@ -68,11 +68,11 @@ def test_a_point_is_a_run_with_that_setting(
 ) -> None:
     flags = [*tiny_flags, "--backbone", "vbpr", "--set", "settings.vbpr.options.reg=0.01"]
     flags += ["--learning-rate", "0.05"]
-    out = search(grid, *flags, "--objective", "noise", "--grid", "objectives.ARM.std=0.0,50.0")
+    out = search(grid, *flags, "--arms", "noise", "--grid", "arms.ARM.std=0.0,50.0")
     [(_, _, _, value, _), (_, _, _, noisy, _)] = re.findall(
         r"^(vbpr) (noise) (\{.*\}): (0\.\d{4}) \(epochs (.*)\)$", out, re.MULTILINE
     )
-    more = ["--objective", "noise", "--set", "settings.vbpr.objectives.noise.std=0.0"]
+    more = ["--arms", "noise", "--set", "settings.vbpr.arms.noise.std=0.0"]
     config = main_job.read_config(main_job.build_parser().parse_args([*flags, *more]))
     data = open_dataset(config)[0]
     assert data["user"].num_nodes == 120  # the grid keeps what --set says
@@ -87,11 +87,11 @@ def test_a_wrong_key_fails_before_anything_is_read(
         raise AssertionError("data were read")
 
     monkeypatch.setattr(Planted, "load", refuse)
-    flags = (*tiny_flags, "--backbone", "vbpr", "--objective", "bare,mrdib", "--grid")
+    flags = (*tiny_flags, "--backbone", "vbpr", "--arms", "bare,mrdib", "--grid")
     for axis, near in (
         ("reg_fsed=1", "reg_fused"),
         ("options.userside=vector", "user_side"),
-        ("objectives.mrdib.alpha_k=1", "alpha_kl"),
+        ("arms.mrdib.alpha_k=1", "alpha_kl"),
     ):
         with pytest.raises(ConfigError, match=f"did you mean '{near}'"):
             grid.search([*flags, axis])
@@ -106,9 +106,9 @@ def test_as_a_program() -> None:
 
 def test_a_table_of_the_points(grid: ModuleType, tiny_flags: list[str], tmp_path: Path) -> None:
     path = tmp_path / "grid.csv"
-    flags = [*tiny_flags, "--backbone", "vbpr", "--objective", "bare,mrdib", "--out", str(path)]
-    axes = ["--grid", "objectives.ARM.reg_fused=0.0,0.1", "--grid", "trainer.lr_decay=0.9,1.0"]
-    axes += ["--grid", "objectives.mrdib.alpha_kl=0.0"]
+    flags = [*tiny_flags, "--backbone", "vbpr", "--arms", "bare,mrdib", "--out", str(path)]
+    axes = ["--grid", "arms.ARM.reg_fused=0.0,0.1", "--grid", "trainer.lr_decay=0.9,1.0"]
+    axes += ["--grid", "arms.mrdib.alpha_kl=0.0"]
     out = search(grid, *flags, *axes)
     trials = read_trials(path)
     assert [(t.arm, t.trial) for t in trials] == [

@@ -84,7 +84,7 @@ def test_nothing_missing_means_nothing_filled(done: tuple[Path, str]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("method", "objective", "options"),
+    ("method", "arm", "options"),
     [
         ("zero-fill", "bare", []),
         ("propagation", "bare", []),
@@ -175,7 +175,7 @@ def test_neighbours_in_other_modalities_need_two(
     ("flags", "message"),
     [
         (["--methods", "pow"], "'pow' is unknown; did you mean 'poe'"),
-        (["--objective", "bare"], "--objective: the methods say what is trained"),
+        (["--arms", "bare"], "--arms: the methods say what is trained"),
         (["--backbone", "vbpr,lattice"], "--backbone: got vbpr, lattice, expected one"),
         (["--shares", "0,a"], "--shares: got '0,a', expected numbers"),
         (["--shares", "0,0"], "names one twice"),

@@ -8,15 +8,15 @@ from typing import Any
 import pytest
 from scipy.stats import ttest_rel
 
-from mrdib_graph.config import RunConfig
 from mrdib_graph.errors import ConfigError
 from mrdib_graph.evaluation import Evaluator
 from mrdib_graph.experiment import ArmSpec, open_dataset, train_arm
+from mrdib_graph.experiment.config import RunConfig
 from mrdib_graph.tracking import Tracker
 
 ARMS = ("bare", "mrdib", "mrdib-late", "content-loss-late")
 SMALL = [
-    *("--backbone", "lightgcn,vbpr", "--objective", ",".join(ARMS), "--baselines", "popularity"),
+    *("--backbone", "lightgcn,vbpr", "--arms", ",".join(ARMS), "--baselines", "popularity"),
     *("--no-mlflow", "--quiet", "--epochs", "2", "--embedding-dim", "8", "--data-seeds", "1,2,3"),
     *("--set", "dataset_options.num_users=60", "--set", "dataset_options.num_items=50"),
     *("--set", "dataset_options.num_interactions=700"),

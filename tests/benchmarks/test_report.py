@@ -33,9 +33,7 @@ def ablated(tiny_job, tmp_path_factory: pytest.TempPathFactory) -> Path:
     arms = "bare,mrdib,no-redundancy,no-unique"
     with pytest.MonkeyPatch.context() as patch:  # the run's own figures take most of its time
         patch.setattr(telling, "draw", lambda *given, **_: given[3])
-        done = tiny_job(
-            "--backbone", "vbpr", "--objective", arms, "--seeds", "0,1", "--out", folder
-        )
+        done = tiny_job("--backbone", "vbpr", "--arms", arms, "--seeds", "0,1", "--out", folder)
     assert done.status == 0, done.err
     return folder
 
@@ -105,7 +103,7 @@ def test_the_figure_says_the_p_value_of_the_table(report: ModuleType, finished) 
     texts = [t.get_text() for t in arm_bars(rows, "recall@20").axes[0].texts]
     table = (finished.folder / "report.md").read_text(encoding="utf-8")
     for row, text in zip([c for c in rows if c["metric"] == "recall@20"], texts, strict=True):
-        [line] = re.findall(rf"^\| vbpr +\| {row['objective']} +\|.*$", table, re.MULTILINE)
+        [line] = re.findall(rf"^\| vbpr +\| {row['arm']} +\|.*$", table, re.MULTILINE)
         assert p_text(row["p_holm"]) in [cell.strip() for cell in line.split("|")]
         shown = re.search(r"p ([<=]) ([\d.]+)", text)
         assert shown is not None
@@ -124,11 +122,11 @@ def test_ablations_are_differences_to_the_whole(
     )
     report.main([str(ablated), "--out", str(tmp_path), "--no-codes", "--metric", "ndcg@10"])
     [ablations] = [rows for rows in drawn if rows[0]["baseline"] == "mrdib"]
-    assert [c["objective"] for c in ablations] == ["no-redundancy", "no-unique", "bare"]
+    assert [c["arm"] for c in ablations] == ["no-redundancy", "no-unique", "bare"]
     results = json.loads((ablated / "results.json").read_text(encoding="utf-8"))
-    means = {arm["objective"]: arm["mean"]["ndcg@10"] for arm in results["arms"]}
+    means = {arm["arm"]: arm["mean"]["ndcg@10"] for arm in results["arms"]}
     for c in ablations:
-        expected = 100 * (means[c["objective"]] / means["mrdib"] - 1)
+        expected = 100 * (means[c["arm"]] / means["mrdib"] - 1)
         assert c["gain_percent"] == pytest.approx(expected, abs=1e-8)
         assert c["ci95"][0] <= c["gain_percent"] <= c["ci95"][1]
         assert c["metric"] == "ndcg@10"

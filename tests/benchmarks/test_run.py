@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from mrdib_graph import config as configuration
 from mrdib_graph.datasets import MMRecFolder, Planted
 from mrdib_graph.experiment import Experiment
+from mrdib_graph.experiment import config as configuration
 
 RUN = Path(__file__).resolve().parents[2] / "benchmarks" / "run.py"
 VBPR = ("--backbone", "vbpr")
@@ -38,13 +38,13 @@ def set_(*assignments: str) -> list[str]:
 
 REFUSED = {
     "flag": (["--bakbone", "vbpr"], "unknown flag --bakbone; did you mean '--backbone'?"),
-    "flag with =": (["--objectve=bare"], "unknown flag --objectve; did you mean '--objective'?"),
+    "flag with =": (["--objectve=bare"], "unknown flag --objectve; did you mean '--arms'?"),
     "stray word": (["vbpr"], "unknown flag vbpr. See --help"),
     "no value": (["--backbone"], "argument --backbone: expected one argument"),
     "weighting": (["--weighting", "magic"], "invalid choice: 'magic'"),
     "backbone": (["--backbone", "latice"], "'latice' is unknown; did you mean 'lattice'?"),
-    "objective": (["--objective", "bare,mrdbi"], "'mrdbi' is unknown; did you mean 'mrdib'?"),
-    "objective's case": (["--objective", "MRdIB"], "did you mean 'mrdib'?"),
+    "arm": (["--arms", "bare,mrdbi"], "'mrdbi' is unknown; did you mean 'mrdib'?"),
+    "objective's case": (["--arms", "MRdIB"], "did you mean 'mrdib'?"),
     "dataset": (["--dataset", "plantd"], "'plantd' is unknown; did you mean 'planted'?"),
     "baseline": (["--baselines", "eas"], "'eas' is unknown; did you mean 'ease'?"),
     "estimator": (["--estimator", "min"], "'min' is unknown; did you mean 'mine'?"),
@@ -64,17 +64,17 @@ REFUSED = {
     "sizes are no options": (set_("settings.vbpr.options.num_items=3"), "a place of its own"),
     "data option": (set_("dataset_options.num_usrs=9"), "did you mean 'num_users'?"),
     "data option's type": (set_("dataset_options.noise=loud"), "expected a number"),
-    "arm": (set_("settings.vbpr.objectives.mrdbi.alpha_kl=1"), "did you mean 'mrdib'?"),
+    "arm of settings": (set_("settings.vbpr.arms.mrdbi.alpha_kl=1"), "did you mean 'mrdib'?"),
     "arm's option": (
-        set_("settings.vbpr.objectives.mrdib.alpha_k=1"),
-        "objective mrdib: option 'alpha_k' is unknown; did you mean 'alpha_kl'?",
+        set_("settings.vbpr.arms.mrdib.alpha_k=1"),
+        "arm mrdib: option 'alpha_k' is unknown; did you mean 'alpha_kl'?",
     ),
     "control's option": (
-        set_("settings.vbpr.objectives.noise.stdd=1"),
-        "objective noise: option 'stdd' is unknown; did you mean 'std'?",
+        set_("settings.vbpr.arms.noise.stdd=1"),
+        "arm noise: option 'stdd' is unknown; did you mean 'std'?",
     ),
-    "bare has no options": (set_("settings.vbpr.objectives.bare.alpha_kl=1"), "objective bare"),
-    "arm's rate": (set_("settings.vbpr.objectives.mrdib.learning_rate=0"), "more than 0"),
+    "bare has no options": (set_("settings.vbpr.arms.bare.alpha_kl=1"), "arm bare"),
+    "arm's rate": (set_("settings.vbpr.arms.mrdib.learning_rate=0"), "more than 0"),
     "alpha": (["--alpha-kl", "-1"], "alpha_kl: got -1, expected 0 or more"),
     "alpha's type": (["--alpha-kl", "abc"], "option 'alpha_kl' got 'abc', expected a number"),
     "alpha of a modality": (["--alpha-kl", "{text: -1}"], "alpha_kl of 'text': got -1, expected 0"),
@@ -93,7 +93,7 @@ REFUSED = {
     "assignment": (["--set", "seeds"], "--set seeds: expected KEY=VALUE"),
     "no yaml": (["--set", "seeds=[1"], "not valid YAML"),
     "interpolation": (["--set", "root=${nothing}"], "'nothing' not found"),
-    "no-kl without kl": (["--objective", "bare,no-kl"], "there is no term to leave out"),
+    "no-kl without kl": (["--arms", "bare,no-kl"], "there is no term to leave out"),
     "modalities of a generator": (["--modalities", "text"], "leave --modalities out"),
     "split of a generator": (["--split", "given"], "leave --split out"),
     "no such file": (["--config", "none.yaml"], "none.yaml: cannot be read"),
@@ -118,7 +118,7 @@ def test_a_mistake_ends_with_2_before_anything_is_read(
 
 
 def test_a_backbone_without_modalities_needs_bare(tiny_job, tmp_path: Path) -> None:
-    done = tiny_job("--backbone", "lightgcn", "--objective", "mrdib", "--out", "new")
+    done = tiny_job("--backbone", "lightgcn", "--arms", "mrdib", "--out", "new")
     assert done.status == 2
     assert "none of mrdib can be run on lightgcn; add bare" in done.err
     assert not Path("new").exists()
@@ -149,7 +149,7 @@ def test_debug_keeps_the_exit_status(tiny_job) -> None:
 
 
 def test_a_loss_that_is_not_finite_ends_with_1(tiny_job) -> None:
-    done = tiny_job(*VBPR, "--objective", "bare", "--learning-rate", "1e30", "--out", "new")
+    done = tiny_job(*VBPR, "--arms", "bare", "--learning-rate", "1e30", "--out", "new")
     assert done.status == 1 and done.err.count("\n") == 1 and "learning rate" in done.err
 
 
@@ -180,7 +180,7 @@ def test_an_out_that_is_a_file_or_cannot_be_made(tiny_job) -> None:
 
 
 def test_the_default_folder_says_when_what_and_with_what(tiny_job) -> None:
-    flags = (*VBPR, "--objective", "bare", "--epochs", "1")
+    flags = (*VBPR, "--arms", "bare", "--epochs", "1")
     done = tiny_job(*flags)
     assert done.status == 0, done.err
     [folder] = Path("runs").iterdir()

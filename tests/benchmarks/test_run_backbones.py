@@ -34,11 +34,11 @@ def read(folder: Path) -> dict[str, Any]:
 
 
 def arms(folder: Path) -> list[tuple[str, str]]:
-    return [(a["backbone"], a["objective"]) for a in read(folder)["arms"]]
+    return [(a["backbone"], a["arm"]) for a in read(folder)["arms"]]
 
 
 def test_a_backbone_of_ones_own(tiny_job, out: Path) -> None:
-    done = tiny_job("--backbone", f"{MINE}:ContentGCN", "--objective", "bare,mrdib", "--out", out)
+    done = tiny_job("--backbone", f"{MINE}:ContentGCN", "--arms", "bare,mrdib", "--out", out)
     assert done.status == 0, done.err
     assert arms(out) == [("contentgcn", "bare"), ("contentgcn", "mrdib")]
     assert Bundle.load(out / "bundle").info.backbone == "contentgcn"
@@ -46,7 +46,7 @@ def test_a_backbone_of_ones_own(tiny_job, out: Path) -> None:
 
 
 def test_its_options_are_settings_like_those_of_any_other(tiny_job, out: Path) -> None:
-    flags = ("--backbone", f"{MINE}:ContentGCN", "--objective", "bare", "--out", out)
+    flags = ("--backbone", f"{MINE}:ContentGCN", "--arms", "bare", "--out", out)
     done = tiny_job(*flags, "--set", "settings.contentgcn.options={k: 3, num_layers: 1}")
     assert done.status == 0, done.err
     assert read(out)["config"]["settings"]["contentgcn"]["options"] == {"k": 3, "num_layers": 1}
@@ -62,7 +62,7 @@ def test_it_is_short_and_passes_the_common_checks(main_job) -> None:
 
 
 def test_all_backbones_at_once(tiny_job, out: Path) -> None:
-    done = tiny_job("--backbone", "all", "--objective", "bare,mrdib", "--out", out)
+    done = tiny_job("--backbone", "all", "--arms", "bare,mrdib", "--out", out)
     assert done.status == 0, done.err
     found = arms(out)
     everyone = set(resolver.choices(backbones, Backbone))
@@ -74,7 +74,7 @@ def test_all_backbones_at_once(tiny_job, out: Path) -> None:
 @pytest.mark.slow
 def test_all_backbones_with_mrdib_and_every_control(tiny_job, out: Path) -> None:
     objectives = ("bare", "mrdib", "paper", *CONTROLS)
-    flags = ("--backbone", "all", "--objective", ",".join(objectives), "--alpha-kl", "0.01")
+    flags = ("--backbone", "all", "--arms", ",".join(objectives), "--alpha-kl", "0.01")
     done = tiny_job(*flags, "--epochs", "1", "--out", out)
     assert done.status == 0, done.err
     found = arms(out)
@@ -92,15 +92,15 @@ def test_all_backbones_with_mrdib_and_every_control(tiny_job, out: Path) -> None
 
 
 def test_every_objective_and_the_comparisons_with_each_control(tiny_job, out: Path) -> None:
-    flags = ("--backbone", "vbpr", "--objective", ",".join(OBJECTIVES), "--alpha-kl", "0.01")
+    flags = ("--backbone", "vbpr", "--arms", ",".join(OBJECTIVES), "--alpha-kl", "0.01")
     reg = ("--set", "settings.vbpr.reg_fused=0.01")
     done = tiny_job(*flags, *reg, "--epochs", "2", "--out", out)
     assert done.status == 0, done.err
     assert arms(out) == [("vbpr", objective) for objective in OBJECTIVES]
     for arm in read(out)["arms"]:
         values = [v for seed in arm["seeds"] for s in ("val", "test") for v in seed[s].values()]
-        assert all(math.isfinite(v) and 0 <= v <= 1 for v in values), arm["objective"]
-    found = {(c["baseline"], c["objective"]) for c in read(out)["comparisons"]}
+        assert all(math.isfinite(v) and 0 <= v <= 1 for v in values), arm["arm"]
+    found = {(c["baseline"], c["arm"]) for c in read(out)["comparisons"]}
     assert found == {("bare", o) for o in OBJECTIVES if o != "bare"} | {
         (control, "mrdib") for control in CONTROLS
     }
@@ -108,7 +108,7 @@ def test_every_objective_and_the_comparisons_with_each_control(tiny_job, out: Pa
 
 @pytest.mark.parametrize("backbone", ["lattice", f"{MINE}:ContentGCN"])
 def test_every_objective_on_graph_backbones(backbone: str, tiny_job, out: Path) -> None:
-    flags = ("--backbone", backbone, "--objective", ",".join(OBJECTIVES), "--alpha-kl", "0.01")
+    flags = ("--backbone", backbone, "--arms", ",".join(OBJECTIVES), "--alpha-kl", "0.01")
     done = tiny_job(*flags, "--placement", "auxiliary", "--out", out)
     assert done.status == 0, done.err
     assert [o for _, o in arms(out)] == list(OBJECTIVES)
@@ -118,12 +118,12 @@ def test_flags_of_the_method_reach_the_arm(tiny_job, out: Path) -> None:
     flags = ("--estimator", "mine", "--alpha-redundancy", "0.5", "--alpha-unique", "0.25")
     done = tiny_job("--backbone", "vbpr", *flags, "--weighting", "dwa", "--out", out)
     assert done.status == 0, done.err
-    own = read(out)["config"]["settings"]["vbpr"]["objectives"]["mrdib"]
+    own = read(out)["config"]["settings"]["vbpr"]["arms"]["mrdib"]
     stored = yaml.safe_load(
         (ROOT / "benchmarks/configs/planted/vbpr.yaml").read_text(encoding="utf-8")
     )
     assert own == {
-        **stored["objectives"]["mrdib"],
+        **stored["arms"]["mrdib"],
         "weighting": "dwa",
         "estimator": "mine",
         "alpha_redundancy": 0.5,
@@ -146,14 +146,14 @@ def test_baselines_as_backbones_alone(tiny_job, out: Path) -> None:
 
 
 def test_baselines_beside_a_backbone(tiny_job, out: Path) -> None:
-    flags = ("--backbone", "ease,vbpr", "--objective", "bare", "--baselines", "EASE,popularity")
+    flags = ("--backbone", "ease,vbpr", "--arms", "bare", "--baselines", "EASE,popularity")
     done = tiny_job(*flags, "--out", out)
     assert done.status == 0, done.err
     assert arms(out) == [("ease", "closed-form"), ("popularity", "closed-form"), ("vbpr", "bare")]
 
 
 def test_no_baselines(tiny_job, out: Path) -> None:
-    flags = ("--backbone", "vbpr", "--objective", "bare", "--out", out)
+    flags = ("--backbone", "vbpr", "--arms", "bare", "--out", out)
     assert tiny_job(*flags, "--baselines", "none").status == 0
     assert arms(out) == [("vbpr", "bare")] and read(out)["config"]["baselines"] == []
 
@@ -166,7 +166,7 @@ def test_nothing_that_fits_the_data(tiny_job, out: Path, monkeypatch: pytest.Mon
     assert done.status == 2 and "none of ease fits these data" in done.err
 
 
-FOLDER = ("--backbone", "vbpr", "--objective", "bare,mrdib", "--seeds", "0", "--epochs", "2")
+FOLDER = ("--backbone", "vbpr", "--arms", "bare,mrdib", "--seeds", "0", "--epochs", "2")
 FOLDER += ("--embedding-dim", "8", "--quiet", "--no-mlflow", "--no-profile", "--baselines", "none")
 
 

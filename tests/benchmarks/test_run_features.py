@@ -16,7 +16,7 @@ def test_provenance_of_features_is_in_files_and_mlflow(job, data_folder: Path, t
     write_features(data_folder, "text", features, overwrite=True)
     out = tmp_path / "run"
     done = job(
-        *("--backbone", "vbpr", "--dataset", data_folder, "--objective", "bare", "--epochs", "1"),
+        *("--backbone", "vbpr", "--dataset", data_folder, "--arms", "bare", "--epochs", "1"),
         *("--seeds", "0", "--no-profile", "--baselines", "none", "--quiet", "--out", out),
     )
     assert done.status == 0, done.err

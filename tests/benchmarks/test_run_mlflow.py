@@ -61,7 +61,7 @@ def test_parameters_are_the_configuration(parent, children) -> None:
     assert params["settings.vbpr.trainer.epochs"] == str(EPOCHS)
     assert params["dataset_options.num_users"] == "320"
     child = children["vbpr-mrdib-seed1"].data.params
-    assert (child["backbone"], child["objective"], child["seed"]) == ("vbpr", "mrdib", "1")
+    assert (child["backbone"], child["arm"], child["seed"]) == ("vbpr", "mrdib", "1")
     assert child["embedding_dim"] == "8" and child["trainer.batch_size"] == "512"
 
 
@@ -98,17 +98,17 @@ def test_curves_have_one_point_an_epoch(client, children) -> None:
 def test_final_values_are_those_of_the_results(parent, children, results) -> None:
     for arm in results["arms"][2:]:
         for seed in arm["seeds"]:
-            run = children[f"{arm['backbone']}-{arm['objective']}-seed{seed['seed']}"]
+            run = children[f"{arm['backbone']}-{arm['arm']}-seed{seed['seed']}"]
             for metric in ("recall@20", "ndcg@10"):
                 stored = metric.replace("@", "_at_")
                 assert run.data.metrics[f"test/{stored}"] == pytest.approx(seed["test"][metric])
                 assert run.data.metrics[f"best/{stored}"] == pytest.approx(seed["val"][metric])
             assert run.data.metrics["best_epoch"] == seed["best_epoch"]
-        key = f"{arm['backbone']}-{arm['objective']}/test/recall_at_20"
+        key = f"{arm['backbone']}-{arm['arm']}/test/recall_at_20"
         assert parent.data.metrics[key] == pytest.approx(arm["mean"]["recall@20"])
     for c in results["comparisons"]:
         if c["metric"] == "recall@20" and c["baseline"] == "bare":
-            gain = parent.data.metrics[f"vbpr-{c['objective']}/gain_percent"]
+            gain = parent.data.metrics[f"vbpr-{c['arm']}/gain_percent"]
             assert gain == pytest.approx(c["gain_percent"])
 
 
@@ -138,7 +138,7 @@ def test_tables(client, finished, parent, results, monkeypatch: pytest.MonkeyPat
     where = parent.info.experiment_id, [parent.info.run_id]
     arms = client.load_table(where[0], "tables/arms.json", where[1])
     assert [tuple(row) for row in arms[["backbone", "arm"]].to_numpy()] == [
-        (a["backbone"], a["objective"]) for a in results["arms"]
+        (a["backbone"], a["arm"]) for a in results["arms"]
     ]
     means = [a["mean"]["recall@20"] for a in results["arms"]]
     assert arms["recall@20"].tolist() == pytest.approx(means)

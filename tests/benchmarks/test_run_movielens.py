@@ -90,6 +90,6 @@ def test_lattice_with_mrdib_trains_on_titles_and_genres(
     record = results["dataset"]["features"]["text"]
     assert record["encoder"] == encoder and record["num_missing"] == 0
     assert record["dimension"] == results["dataset"]["counts"]["modalities"]["text"]
-    recall = {arm["objective"]: arm["mean"]["recall@20"] for arm in results["arms"]}
+    recall = {arm["arm"]: arm["mean"]["recall@20"] for arm in results["arms"]}
     for objective in ("bare", "mrdib"):
         assert recall[objective] > 1.2 * recall["closed-form"], recall

@@ -15,9 +15,9 @@ import yaml
 from scipy import stats
 
 import mrdib_graph
-from mrdib_graph import config as configuration
 from mrdib_graph import graph
 from mrdib_graph.datasets import Planted
+from mrdib_graph.experiment import config as configuration
 from mrdib_graph.serving import Bundle
 
 METRICS = [f"{m}@{k}" for m in ("recall", "ndcg", "precision", "map") for k in (5, 10, 20, 50)]
@@ -55,9 +55,7 @@ def number(value: object, low: float = -math.inf, high: float = math.inf) -> flo
 
 
 def arm(results: dict[str, Any], backbone: str, objective: str) -> dict[str, Any]:
-    [found] = [
-        a for a in results["arms"] if (a["backbone"], a["objective"]) == (backbone, objective)
-    ]
+    [found] = [a for a in results["arms"] if (a["backbone"], a["arm"]) == (backbone, objective)]
     return dict(found)
 
 
@@ -119,12 +117,12 @@ def test_results_hold_the_configuration(results, finished) -> None:
 
 
 def test_each_arm_and_seed(results) -> None:
-    names = [(a["backbone"], a["objective"]) for a in results["arms"]]
+    names = [(a["backbone"], a["arm"]) for a in results["arms"]]
     assert names == CLOSED + TRAINED  # lightgcn has no modality for mrdib or noise to act on
     for found in results["arms"]:
-        assert list(found) == ["backbone", "objective", "late_fusion", "seeds", "mean", "sd"]
-        assert found["late_fusion"] == (found["objective"] == "mrdib")  # by vbpr's stored settings
-        trained = found["objective"] != "closed-form"
+        assert list(found) == ["backbone", "arm", "late_fusion", "seeds", "mean", "sd"]
+        assert found["late_fusion"] == (found["arm"] == "mrdib")  # by vbpr's stored settings
+        trained = found["arm"] != "closed-form"
         assert [s["seed"] for s in found["seeds"]] == ([0, 1] if trained else [0])
         for seed in found["seeds"]:
             assert list(seed) == [
@@ -149,8 +147,8 @@ def test_means_and_deviations_are_those_of_the_seeds(results) -> None:
 
 
 def test_per_user_values_give_the_test_means(results, per_user) -> None:
-    assert list(per_user) == ["user", "backbone", "objective", "seed", *METRICS]
-    rows = per_user.groupby(["backbone", "objective", "seed"], sort=False)
+    assert list(per_user) == ["user", "backbone", "arm", "seed", *METRICS]
+    rows = per_user.groupby(["backbone", "arm", "seed"], sort=False)
     assert len(rows) == len(CLOSED) + 2 * len(TRAINED)
     for (backbone, objective, seed), values in rows:
         assert values["user"].is_unique and len(values) == 320
@@ -176,16 +174,16 @@ def test_the_metrics_are_those_of_the_ranking(results, data) -> None:
 def test_comparisons_are_those_of_the_arms(results, per_user) -> None:
     pairs = [("bare", "mrdib"), ("bare", "noise"), ("noise", "mrdib")]
     found = results["comparisons"]
-    assert [(c["metric"], c["baseline"], c["objective"]) for c in found] == [
+    assert [(c["metric"], c["baseline"], c["arm"]) for c in found] == [
         (m, *pair) for m in (list(results["arms"][0]["mean"])) for pair in pairs
     ]
     for c in found:
         assert list(c) == [
-            *("backbone", "baseline", "objective", "metric", "gain_percent", "p_value"),
+            *("backbone", "baseline", "arm", "metric", "gain_percent", "p_value"),
             *("p_holm", "p_seeds", "ci95"),
         ]
         assert c["backbone"] == "vbpr"
-        base, treat = (arm(results, "vbpr", c[k]) for k in ("baseline", "objective"))
+        base, treat = (arm(results, "vbpr", c[k]) for k in ("baseline", "arm"))
         metric = c["metric"]
         gain = 100 * (treat["mean"][metric] / base["mean"][metric] - 1)
         assert c["gain_percent"] == pytest.approx(gain, abs=1e-8)
@@ -200,8 +198,8 @@ def test_comparisons_are_those_of_the_arms(results, per_user) -> None:
 
 def wilcoxon(per_user: pd.DataFrame, c: dict[str, Any]) -> float:
     vbpr = per_user[per_user["backbone"] == "vbpr"]
-    means = vbpr.groupby(["objective", "user"])[c["metric"]].mean()
-    difference = (means[c["objective"]] - means[c["baseline"]]).round(12)
+    means = vbpr.groupby(["arm", "user"])[c["metric"]].mean()
+    difference = (means[c["arm"]] - means[c["baseline"]]).round(12)
     return float(stats.wilcoxon(difference).pvalue) if difference.any() else 1.0
 
 
@@ -264,7 +262,7 @@ def test_the_bundle_recommends_what_was_evaluated(finished, results, per_user, d
     best = max(
         ((a, s) for a in trained for s in a["seeds"]), key=lambda x: x[1]["val"]["recall@20"]
     )
-    assert (bundle.info.backbone, bundle.info.arm) == (best[0]["backbone"], best[0]["objective"])
+    assert (bundle.info.backbone, bundle.info.arm) == (best[0]["backbone"], best[0]["arm"])
     assert bundle.info.metrics == best[1]["test"] and bundle.info.name == "run"
     assert bundle.info.dataset_digest == results["dataset"]["digest"]
     train, test = (graph.interactions(data[0], s).numpy() for s in ("train", "test"))

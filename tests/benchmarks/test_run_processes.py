@@ -16,7 +16,7 @@ from torch_geometric import typing
 from mrdib_graph import distributed
 
 RUN = Path(__file__).resolve().parents[2] / "benchmarks" / "run.py"
-LIGHTGCN = ("--backbone", "lightgcn", "--objective", "bare")
+LIGHTGCN = ("--backbone", "lightgcn", "--arms", "bare")
 
 
 def relative(folder: Path) -> set[str]:
@@ -27,7 +27,7 @@ def relative(folder: Path) -> set[str]:
 @pytest.mark.slow
 def test_two_processes_write_what_one_writes_and_only_once(job, tiny_flags, tmp_path: Path) -> None:
     flags = [f for f in tiny_flags if f != "--no-mlflow"] + ["--device", "cpu"]
-    flags += ["--backbone", "vbpr", "--objective", "bare"]
+    flags += ["--backbone", "vbpr", "--arms", "bare"]
     one, two = tmp_path / "one", tmp_path / "two"
     assert job(*flags, "--out", str(one)).status == 0
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node"]

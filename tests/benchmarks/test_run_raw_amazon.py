@@ -84,7 +84,7 @@ def test_two_commands_from_raw_files_to_recommendations(
         *("--epochs", 3, "--seeds", 0, "--out", "run", "--quiet"),
     )
     results = json.loads((tmp_path / "run/results.json").read_text(encoding="utf-8"))
-    arms = [(arm["backbone"], arm["objective"]) for arm in results["arms"]]
+    arms = [(arm["backbone"], arm["arm"]) for arm in results["arms"]]
     assert arms[-2:] == [("lattice", "bare"), ("lattice", "mrdib")]
     assert results["dataset"]["features"]["text"]["encoder"] == "tfidf-svd"
     inter = (tmp_path / "data/amazon-baby/u_id_mapping.csv").read_text(encoding="utf-8")

@@ -17,7 +17,7 @@ from mrdib_graph.experiment import telling
 from mrdib_graph.training.state import TrainingState
 
 RUN = Path(__file__).resolve().parents[2] / "benchmarks" / "run.py"
-FLAGS = ("--backbone", "lattice", "--objective", "bare,mrdib", "--alpha-kl", "0.01")
+FLAGS = ("--backbone", "lattice", "--arms", "bare,mrdib", "--alpha-kl", "0.01")
 FLAGS += ("--epochs", "4", "--baselines", "popularity")
 EPOCHS, ARMS, BATCH = 4, 2, 512
 
@@ -120,14 +120,14 @@ def test_a_finished_run_resumes_to_itself(job, whole: Path) -> None:
 
 
 def test_other_settings_do_not_go_on_from_a_checkpoint(tiny_job, job, tmp_path: Path) -> None:
-    flags = ("--backbone", "vbpr", "--objective", "bare", "--out", tmp_path / "run")
+    flags = ("--backbone", "vbpr", "--arms", "bare", "--out", tmp_path / "run")
     assert tiny_job(*flags).status == 0
     done = job("--resume", tmp_path / "run", "--batch-size", "64")
     assert done.status == 1 and "batch_size" in done.err and "same settings" in done.err
 
 
 def test_a_damaged_checkpoint_is_named(tiny_job, job, tmp_path: Path) -> None:
-    flags = ("--backbone", "vbpr", "--objective", "bare", "--out", tmp_path / "run")
+    flags = ("--backbone", "vbpr", "--arms", "bare", "--out", tmp_path / "run")
     assert tiny_job(*flags).status == 0
     path = tmp_path / "run" / "checkpoints" / "vbpr-bare-seed0.ckpt"
     path.write_bytes(path.read_bytes()[:-9])
@@ -150,7 +150,7 @@ def wait_for(path: Path, process: subprocess.Popen[str]) -> None:
         time.sleep(0.01)
 
 
-LONG = ("--backbone", "lattice", "--objective", "bare,mrdib", "--epochs", "60", "--patience", "60")
+LONG = ("--backbone", "lattice", "--arms", "bare,mrdib", "--epochs", "60", "--patience", "60")
 
 
 @pytest.fixture(scope="module")

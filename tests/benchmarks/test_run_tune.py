@@ -44,7 +44,7 @@ def space(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def tuned(tiny_job, space: Path, tmp_path_factory: pytest.TempPathFactory):
     """A tuned run with MLflow: how it ended, and its folder."""
     folder = tmp_path_factory.mktemp("tuned") / "run"
-    flags = ("--backbone", "vbpr,lightgcn", "--objective", ",".join(ARMS))
+    flags = ("--backbone", "vbpr,lightgcn", "--arms", ",".join(ARMS))
     done = tiny_job(
         *flags, "--tune", 3, "--tune-space", space, "--out", folder, "--set", "mlflow=true"
     )
@@ -75,9 +75,9 @@ def test_every_arm_has_as_many_trials(tuned) -> None:
 def test_each_trial_is_a_training_with_its_settings(tuned, main_job, tiny_flags) -> None:
     """One trial again, by hand, through what the flags say."""
     trial = by_arm(tuned[1])["vbpr", "mrdib"][2]
-    flags = [*tiny_flags, "--backbone", "vbpr", "--seeds", "100", "--objective", "mrdib"]
+    flags = [*tiny_flags, "--backbone", "vbpr", "--seeds", "100", "--arms", "mrdib"]
     for key, value in trial.settings.items():
-        flags += ["--set", f"settings.vbpr.objectives.mrdib.{key}={value}"]
+        flags += ["--set", f"settings.vbpr.arms.mrdib.{key}={value}"]
     config = main_job.read_config(main_job.build_parser().parse_args(flags))
     from mrdib_graph.evaluation import Evaluator
     from mrdib_graph.experiment import ArmSpec, train_arm
@@ -106,7 +106,7 @@ def test_the_first_trial_is_what_the_settings_say(tuned) -> None:
 def test_the_best_is_run_with_the_reported_seeds(tuned, tiny_job) -> None:
     _, folder = tuned
     config = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
-    objectives = config["settings"]["vbpr"]["objectives"]
+    objectives = config["settings"]["vbpr"]["arms"]
     for (backbone, arm), trials in by_arm(folder).items():
         best = max(trials, key=lambda t: t.value)  # the first of equal ones
         if backbone == "vbpr":
@@ -157,7 +157,7 @@ def test_an_interrupted_search_goes_on(
         return real(*given, **options)
 
     monkeypatch.setattr(tune_arms, "train_arm", counted)
-    flags = ("--backbone", "vbpr", "--objective", "bare,noise", "--tune", 2, "--tune-only")
+    flags = ("--backbone", "vbpr", "--arms", "bare,noise", "--tune", 2, "--tune-only")
     flags = (*flags, "--tune-space", space, "--out", folder)
     stopped = tiny_job(*flags)
     assert stopped.status == 130
@@ -171,7 +171,7 @@ def test_an_interrupted_search_goes_on(
 
 @with_optuna
 def test_other_data_in_the_same_storage_are_refused(tiny_job, space: Path, tmp_path: Path) -> None:
-    flags = ("--backbone", "vbpr", "--objective", "bare", "--tune", 1, "--tune-only")
+    flags = ("--backbone", "vbpr", "--arms", "bare", "--tune", 1, "--tune-only")
     flags = (*flags, "--tune-space", space, "--tune-storage", tmp_path / "shared.db")
     assert tiny_job(*flags, "--out", tmp_path / "a").status == 0
     assert tiny_job(*flags, "--out", tmp_path / "b").status == 0
@@ -189,7 +189,7 @@ def test_all_trials_failing_is_an_error(
         raise TrainingError("the loss is not finite")
 
     monkeypatch.setattr(tune_arms, "train_arm", diverge)
-    flags = ("--backbone", "vbpr", "--objective", "bare", "--tune", 2, "--tune-space", space)
+    flags = ("--backbone", "vbpr", "--arms", "bare", "--tune", 2, "--tune-space", space)
     done = tiny_job(*flags, "--out", tmp_path / "run")
     assert done.status == 1 and "all 2 trials of vbpr-bare failed" in done.err
 
@@ -198,12 +198,12 @@ def test_all_trials_failing_is_an_error(
 def test_no_kl_is_left_out_where_tuning_left_no_kl(tiny_job, tmp_path: Path) -> None:
     path = tmp_path / "space.yaml"
     path.write_text("arms: {mrdib: {alpha_kl: [0.0]}}\nevery: {reg_fused: [0.1]}\n")
-    flags = ("--backbone", "vbpr", "--objective", "bare,mrdib,no-kl", "--alpha-kl", "1e-4")
+    flags = ("--backbone", "vbpr", "--arms", "bare,mrdib,no-kl", "--alpha-kl", "1e-4")
     done = tiny_job(*flags, "--tune", 1, "--tune-space", path, "--out", tmp_path / "run")
     assert done.status == 0, done.err
     assert "the arm no-kl is left out: the arm mrdib of vbpr was tuned to have no kl" in done.out
     results = json.loads((tmp_path / "run" / "results.json").read_text(encoding="utf-8"))
-    assert [arm["objective"] for arm in results["arms"]] == ["bare", "mrdib"]
+    assert [arm["arm"] for arm in results["arms"]] == ["bare", "mrdib"]
 
 
 @pytest.mark.parametrize(
@@ -246,7 +246,7 @@ def test_a_wrong_setting_in_the_space_fails_before_anything_is_read(
 ) -> None:
     path = tmp_path / "space.yaml"
     path.write_text(line, encoding="utf-8")
-    flags = [*tiny_flags, "--backbone", "vbpr", "--objective", "bare,mrdib"]
+    flags = [*tiny_flags, "--backbone", "vbpr", "--arms", "bare,mrdib"]
     config = main_job.read_config(main_job.build_parser().parse_args(flags))
     with pytest.raises(ConfigError, match=f"space.yaml: .*{message}"):
         ArmTuner(config, TuneConfig(2, path), ["vbpr"], "sqlite:///unused.db")
@@ -255,7 +255,7 @@ def test_a_wrong_setting_in_the_space_fails_before_anything_is_read(
 def test_the_stored_space_fits_every_arm(main_job, tiny_flags) -> None:
     from mrdib_graph.experiment import OBJECTIVES
 
-    flags = [*tiny_flags, "--backbone", "vbpr,lattice", "--objective", ",".join(OBJECTIVES)]
+    flags = [*tiny_flags, "--backbone", "vbpr,lattice", "--arms", ",".join(OBJECTIVES)]
     flags += ["--alpha-kl", "1e-4"]
     config = main_job.read_config(main_job.build_parser().parse_args(flags))
     space = main_job.CONFIGS / "search_space.yaml"

@@ -4,8 +4,8 @@ from typing import Any
 import pytest
 from torch_geometric.data import HeteroData
 
-from mrdib_graph.config import RunConfig, Settings, settings_name
 from mrdib_graph.datasets import Planted
+from mrdib_graph.experiment.config import RunConfig, Settings, settings_name
 from mrdib_graph.tracking import Tracker
 from mrdib_graph.training import TrainerConfig
 
@@ -18,10 +18,14 @@ MakeConfig = Callable[..., RunConfig]
 
 
 def build_config(backbone: str = "vbpr", **changes: Any) -> RunConfig:
-    """A run of two epochs on a tiny planted set; a change is a field of either class."""
+    """A run of two epochs on a tiny planted set; a change is a field of either class.
+
+    ``own_arms`` is the field ``arms`` of the settings.
+    """
     names = backbone.split(",")
     of_run = {k: v for k, v in changes.items() if k in RunConfig.__dataclass_fields__}
     of_settings = {k: v for k, v in changes.items() if k not in of_run}
+    of_settings["arms"] = of_settings.pop("own_arms", {})
     trainer = TrainerConfig(epochs=2, batch_size=512, **of_settings.pop("trainer", {}))
     settings = Settings(embedding_dim=8, trainer=trainer, **of_settings)
     base: dict[str, Any] = {

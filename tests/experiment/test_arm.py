@@ -16,8 +16,8 @@ def test_the_label_names_folders_and_runs() -> None:
     assert ArmSpec("folder/own.py:MyModel", "no-kl").label == "mymodel-no-kl"
 
 
-def train(config, data: HeteroData, objective: str = "bare", seed: int = 0, **more) -> TrainedArm:
-    spec = ArmSpec("vbpr", objective)
+def train(config, data: HeteroData, arm: str = "bare", seed: int = 0, **more) -> TrainedArm:
+    spec = ArmSpec("vbpr", arm)
     return train_arm(spec, seed, config, data, Evaluator(data), Tracker(), **more)
 
 
@@ -65,7 +65,7 @@ def test_training_as_written_out(make_config, data: HeteroData) -> None:
 
 def test_an_arm_may_have_a_learning_rate_of_its_own(make_config, data: HeteroData) -> None:
     config = make_config(
-        objectives={"mrdib": {"learning_rate": 0.03}}, trainer={"learning_rate": 0.01}
+        own_arms={"mrdib": {"learning_rate": 0.03}}, trainer={"learning_rate": 0.01}
     )
     rates = {
         o: train(config, data, o).fit.history[0]["train/learning_rate"] for o in ("bare", "mrdib")

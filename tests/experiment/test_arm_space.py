@@ -2,10 +2,10 @@ from typing import Any
 
 import pytest
 
-from mrdib_graph import config as configuration
-from mrdib_graph.config import Settings
 from mrdib_graph.experiment import ArmSpec
+from mrdib_graph.experiment import config as configuration
 from mrdib_graph.experiment.arm_space import arm_space, current_value, with_values
+from mrdib_graph.experiment.config import Settings
 from mrdib_graph.tuning import Choice, SearchSpace
 
 SPACE = SearchSpace(
@@ -33,17 +33,17 @@ def test_values_go_to_the_arm_alone() -> None:
         [
             ("backbone", ["vbpr"]),
             (
-                "settings.vbpr.objectives",
+                "settings.vbpr.arms",
                 {"mrdib": {"alpha_kl": 0.5, "backbone_options": {"a": 1}}},
             ),
         ]
     )
     spec = ArmSpec("vbpr", "mrdib")
     after = with_values(before, spec, {"reg_fused": 0.2, "backbone_options.b": 2})
-    assert after.settings["vbpr"].objectives == {
+    assert after.settings["vbpr"].arms == {
         "mrdib": {"alpha_kl": 0.5, "backbone_options": {"a": 1, "b": 2}, "reg_fused": 0.2}
     }
-    assert before.settings["vbpr"].objectives["mrdib"]["backbone_options"] == {"a": 1}
+    assert before.settings["vbpr"].arms["mrdib"]["backbone_options"] == {"a": 1}
     assert after.seeds == before.seeds
 
 
@@ -70,7 +70,7 @@ def test_what_an_arm_has_now(arm: str, key: str, expected: Any) -> None:
         options={"user_side": "other"},
         reg_fused=0.3,
         trainer=configuration.TrainerConfig(learning_rate=0.02),
-        objectives={
+        arms={
             "mrdib": {
                 **{"reg_fused": 0.4, "alpha_unique": 0.7},
                 "backbone_options": {"user_side": "vector"},

@@ -2,16 +2,16 @@
 
 import pytest
 
-from mrdib_graph.config import Settings
 from mrdib_graph.errors import ConfigError
 from mrdib_graph.experiment import OBJECTIVES
 from mrdib_graph.experiment.checks import check_settings
+from mrdib_graph.experiment.config import Settings
 
 
 def test_good_settings(make_config) -> None:
     own = {"mrdib": {"alpha_kl": 0.01, "placement": "auxiliary"}, "noise": {"std": 0.2}}
     own |= {"bare": {"reg_fused": 0, "learning_rate": 1}}
-    config = make_config("vbpr", objective=list(OBJECTIVES), objectives=own)
+    config = make_config("vbpr", arms=list(OBJECTIVES), own_arms=own)
     check_settings(config, config.backbone)
 
 
@@ -26,29 +26,29 @@ def test_settings_of_other_backbones_may_stay(make_config) -> None:
 @pytest.mark.parametrize(
     ("changes", "text"),
     [
-        ({"objective": ["bare", "mrdbi"]}, "did you mean 'mrdib'"),
+        ({"arms": ["bare", "mrdbi"]}, "did you mean 'mrdib'"),
         ({"options": {"usr_side": "vector"}}, "backbone vbpr: option 'usr_side' is unknown"),
         ({"options": {"reg": "much"}}, "option 'reg': got 'much', expected a number"),
         ({"options": {"embedding_dim": 4}}, "a place of its own"),
         ({"trainer": {"monitor": "recall@3"}}, "monitor: 'recall@3' is unknown; did you mean"),
         ({"trainer": {"device": "cud"}}, "device: 'cud' is not available"),
         ({"trainer": {"seed": 4}}, "trainer.seed is set by --seeds"),
-        ({"objectives": {"nois": {}}}, "'nois' is unknown; did you mean 'noise'"),
-        ({"objectives": {"mrdib": {"alpha": 1}}}, "objective mrdib: option 'alpha' is unknown"),
-        ({"objectives": {"mrdib": {"modalities": []}}}, "a place of its own"),
-        ({"objectives": {"mrdib": {"alpha_kl": True}}}, "expected a number"),
-        ({"objectives": {"mrdib": {"alpha_kl": -1}}}, "alpha_kl: got -1, expected 0 or more"),
-        ({"objectives": {"mrdib": {"estimator": "min"}}}, "did you mean 'mine'"),
-        ({"objectives": {"mrdib": {"placement": 3}}}, "expected inline or auxiliary"),
-        ({"objectives": {"mrdib": {"late_fusion": "yes"}}}, "'yes', expected true or false"),
-        ({"objectives": {"bare": {"missing_codes": 2}}}, "missing_codes: got 2, expected true or"),
-        ({"objectives": {"mrdib": {"reg_fused": -1}}}, "reg_fused: got -1, expected 0 or more"),
-        ({"objectives": {"mrdib": {"learning_rate": 0}}}, "learning_rate: got 0, expected more"),
-        ({"objectives": {"mrdib": {"reg_fused": "a"}}}, "reg_fused: got 'a'"),
-        ({"objectives": {"noise": {"std": "loud"}}}, "objective noise: option 'std': got 'loud'"),
-        ({"objectives": {"bare": {"std": 1}}}, "objective bare: option 'std' is unknown"),
-        ({"objective": ["no-kl"]}, "there is no term to leave out"),
-        ({"objective": ["noise"], "objectives": {"noise": {"std": -1}}}, "std: got -1"),
+        ({"own_arms": {"nois": {}}}, "'nois' is unknown; did you mean 'noise'"),
+        ({"own_arms": {"mrdib": {"alpha": 1}}}, "arm mrdib: option 'alpha' is unknown"),
+        ({"own_arms": {"mrdib": {"modalities": []}}}, "a place of its own"),
+        ({"own_arms": {"mrdib": {"alpha_kl": True}}}, "expected a number"),
+        ({"own_arms": {"mrdib": {"alpha_kl": -1}}}, "alpha_kl: got -1, expected 0 or more"),
+        ({"own_arms": {"mrdib": {"estimator": "min"}}}, "did you mean 'mine'"),
+        ({"own_arms": {"mrdib": {"placement": 3}}}, "expected inline or auxiliary"),
+        ({"own_arms": {"mrdib": {"late_fusion": "yes"}}}, "'yes', expected true or false"),
+        ({"own_arms": {"bare": {"missing_codes": 2}}}, "missing_codes: got 2, expected true or"),
+        ({"own_arms": {"mrdib": {"reg_fused": -1}}}, "reg_fused: got -1, expected 0 or more"),
+        ({"own_arms": {"mrdib": {"learning_rate": 0}}}, "learning_rate: got 0, expected more"),
+        ({"own_arms": {"mrdib": {"reg_fused": "a"}}}, "reg_fused: got 'a'"),
+        ({"own_arms": {"noise": {"std": "loud"}}}, "arm noise: option 'std': got 'loud'"),
+        ({"own_arms": {"bare": {"std": 1}}}, "arm bare: option 'std' is unknown"),
+        ({"arms": ["no-kl"]}, "there is no term to leave out"),
+        ({"arms": ["noise"], "own_arms": {"noise": {"std": -1}}}, "std: got -1"),
     ],
 )
 def test_what_is_refused(make_config, changes: dict, text: str) -> None:
@@ -60,7 +60,7 @@ def test_what_is_refused(make_config, changes: dict, text: str) -> None:
 
 def test_an_arm_that_does_not_run_need_not_be_possible(make_config) -> None:
     """Its names are checked all the same."""
-    config = make_config("vbpr", objectives={"no-kl": {"alpha_unique": 0.1}})
+    config = make_config("vbpr", own_arms={"no-kl": {"alpha_unique": 0.1}})
     check_settings(config, config.backbone)
 
 

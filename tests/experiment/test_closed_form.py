@@ -43,7 +43,7 @@ def test_the_best_point_on_validation_is_taken(name: str, cls: type, data: Heter
     assert len({value for value, _, _ in by_hand}) > 1  # the points differ
     arm = closed_form.run_baseline(name, data, evaluator, MONITOR)
     assert arm is not None
-    assert (arm.backbone, arm.objective) == (name, closed_form.OBJECTIVE)
+    assert (arm.backbone, arm.arm) == (name, closed_form.OBJECTIVE)
     [seed] = arm.seeds
     best = max(by_hand, key=lambda point: point[0])
     assert seed.val == best[1] and seed.test == best[2]

@@ -24,7 +24,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     conftest = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(conftest)
     config = conftest.build_config(
-        "vbpr,lattice", objective=["bare", "mrdib"], seeds=[3, 4], baselines=["popularity"]
+        "vbpr,lattice", arms=["bare", "mrdib"], seeds=[3, 4], baselines=["popularity"]
     )
     path = tmp_path_factory.mktemp("finished") / "run"
     with pytest.MonkeyPatch.context() as patch:
@@ -56,7 +56,7 @@ def test_curves_are_those_of_training(folder: Path) -> None:
     [spec] = [s for s in run.specs if s.label == "vbpr-mrdib"]
     histories = run.histories(spec)
     assert [len(history) for history in histories] == [2, 2]
-    [arm] = [a for a in run.arms if (a.backbone, a.objective) == ("vbpr", "mrdib")]
+    [arm] = [a for a in run.arms if (a.backbone, a.arm) == ("vbpr", "mrdib")]
     for history, seed in zip(histories, arm.seeds, strict=True):
         assert history[seed.best_epoch]["val/recall@20"] == seed.val["recall@20"]
         assert {"train/redundancy", "train/unique"} <= set(history[0])
@@ -65,7 +65,7 @@ def test_curves_are_those_of_training(folder: Path) -> None:
 def test_the_recommender_is_the_one_that_was_evaluated(folder: Path) -> None:
     run = FinishedRun(folder)
     evaluator = Evaluator(run.data)
-    arms = {f"{a.backbone}-{a.objective}": a for a in run.arms}
+    arms = {f"{a.backbone}-{a.arm}": a for a in run.arms}
     for spec in run.specs:
         for number, seed in enumerate(run.config.seeds):
             recommender = run.recommender(spec, seed)

@@ -10,10 +10,10 @@ import pandas as pd
 import pytest
 import torch
 
-from mrdib_graph import config as configuration
-from mrdib_graph.config import RunConfig
 from mrdib_graph.errors import ConfigError, DataError
 from mrdib_graph.experiment import ArmResult, Outputs, SeedResult
+from mrdib_graph.experiment import config as configuration
+from mrdib_graph.experiment.config import RunConfig
 from mrdib_graph.experiment.outputs import default_folder, write_text
 
 
@@ -154,7 +154,7 @@ def test_one_row_a_user_arm_and_seed(tmp_path: Path) -> None:
         [1, "ease", "closed-form", 0, 1.0],
         [4, "ease", "closed-form", 0, 0.0],
     ]
-    assert list(frame) == ["user", "backbone", "objective", "seed", "recall@20"]
+    assert list(frame) == ["user", "backbone", "arm", "seed", "recall@20"]
     assert sorted(p.name for p in outputs.folder.iterdir()) == ["figures", "per_user.parquet"]
 
 

@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from mrdib_graph import graph
-from mrdib_graph.config import Settings
 from mrdib_graph.datasets import MMRecFolder, Planted
 from mrdib_graph.experiment import Outputs, build_recommender, profiles
+from mrdib_graph.experiment.config import Settings
 from mrdib_graph.tracking import Tracker
 
 ENOUGH = Planted(

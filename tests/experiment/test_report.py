@@ -11,18 +11,18 @@ from mrdib_graph.experiment import ArmComparison, ArmResult, SeedResult, report
 METRICS = [f"{m}@{k}" for k in (5, 10, 20) for m in ("recall", "ndcg", "map")]
 
 
-def arm(backbone: str, objective: str, *levels: float, seconds: float = 1.0) -> ArmResult:
+def arm(backbone: str, arm: str, *levels: float, seconds: float = 1.0) -> ArmResult:
     """One seed a level; recall@20 is the level."""
     seeds = [
         SeedResult(i, 4 + i, 9, seconds, 50.0, {}, dict.fromkeys(METRICS, x), torch.empty(0), {})
         for i, x in enumerate(levels)
     ]
-    return ArmResult(backbone, objective, seeds)
+    return ArmResult(backbone, arm, seeds)
 
 
-def comparison(objective: str, baseline: str = "bare", **changes: Any) -> ArmComparison:
+def comparison(arm: str, baseline: str = "bare", **changes: Any) -> ArmComparison:
     values: dict[str, Any] = {
-        **{"backbone": "vbpr", "baseline": baseline, "objective": objective},
+        **{"backbone": "vbpr", "baseline": baseline, "arm": arm},
         **{"metric": "recall@20", "gain_percent": 12.34, "p_value": 0.01, "p_holm": 0.034},
         **{"p_seeds": 0.2, "ci95": (3.21, 20.04)},
     }
@@ -52,7 +52,7 @@ def test_one_row_an_arm() -> None:
     head, *rows = cells(report.arm_table(ARMS, COMPARISONS))
     assert head[:2] == ["backbone", "arm"] and head[2:11] == METRICS
     table = {(row[0], row[1]): dict(zip(head, row, strict=True)) for row in rows}
-    assert list(table) == [(a.backbone, a.objective) for a in ARMS]
+    assert list(table) == [(a.backbone, a.arm) for a in ARMS]
     assert table["ease", "closed-form"]["recall@20"] == ".3100"  # one seed: no deviation
     assert table["vbpr", "bare"]["recall@20"] == ".2100±.014"
     assert table["vbpr", "mrdib"]["recall@5"] == ".2500±.014"

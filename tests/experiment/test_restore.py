@@ -8,18 +8,18 @@ from pathlib import Path
 import pytest
 import torch
 
-from mrdib_graph import config as configuration
-from mrdib_graph.config import RunConfig, Settings
 from mrdib_graph.errors import CheckpointError, ConfigError, DataError
 from mrdib_graph.evaluation import Evaluator
 from mrdib_graph.experiment import Experiment, Outputs, RestoredRun, restore_run, telling
+from mrdib_graph.experiment import config as configuration
+from mrdib_graph.experiment.config import RunConfig, Settings
 from mrdib_graph.tracking import Tracker
 from mrdib_graph.training import TrainerConfig, checkpoint
 
 SETTINGS = Settings(embedding_dim=8, trainer=TrainerConfig(epochs=2, batch_size=512))
 CONFIG = RunConfig(
     backbone=["vbpr", "lattice"],
-    objective=["bare", "mrdib"],
+    arms=["bare", "mrdib"],
     seeds=[0, 3],
     baselines=["popularity"],
     dataset_options={
@@ -75,7 +75,7 @@ def test_any_arm_and_seed_gives_the_numbers_of_the_run(finished: Path, arm: str,
         s["test"]
         for a in results["arms"]
         for s in a["seeds"]
-        if f"{a['backbone']}-{a['objective']}" == arm and s["seed"] == seed
+        if f"{a['backbone']}-{a['arm']}" == arm and s["seed"] == seed
     ]
     assert found == expected[0]
 
@@ -83,9 +83,9 @@ def test_any_arm_and_seed_gives_the_numbers_of_the_run(finished: Path, arm: str,
 def test_an_arm_without_a_seed_takes_its_best_on_validation(finished: Path) -> None:
     results = json.loads((finished / "results.json").read_text())
     for arm in results["arms"]:
-        if arm["objective"] != "closed-form":
+        if arm["arm"] != "closed-form":
             values = {s["seed"]: s["val"]["recall@20"] for s in arm["seeds"]}
-            run = restore_run(finished, f"{arm['backbone']}-{arm['objective']}", device="cpu")
+            run = restore_run(finished, f"{arm['backbone']}-{arm['arm']}", device="cpu")
             assert values[run.seed] == max(values.values())
 
 
@@ -173,7 +173,7 @@ def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
 
 def test_an_arm_that_the_run_left_out(copied: Path) -> None:
     results = json.loads((copied / "results.json").read_text())
-    results["arms"] = [a for a in results["arms"] if a["objective"] != "mrdib"]
+    results["arms"] = [a for a in results["arms"] if a["arm"] != "mrdib"]
     (copied / "results.json").write_text(json.dumps(results))
     with pytest.raises(ConfigError, match="'lattice-mrdib' is not among the results"):
         restore_run(copied, "lattice-mrdib")

@@ -22,8 +22,8 @@ def seed_result(seed: int, level: float) -> SeedResult:
     return SeedResult(seed, 3, 9, 0.5 + seed, 100.0, val, test, torch.arange(USERS), per_user)
 
 
-def arm(objective: str, level: float, seeds: tuple[int, ...] = (0, 1, 2), b: str = "vbpr"):
-    return ArmResult(b, objective, [seed_result(seed, level) for seed in seeds])
+def arm(arm: str, level: float, seeds: tuple[int, ...] = (0, 1, 2), b: str = "vbpr"):
+    return ArmResult(b, arm, [seed_result(seed, level) for seed in seeds])
 
 
 def test_mean_deviation_and_the_rest_over_seeds() -> None:
@@ -41,8 +41,8 @@ def test_mean_deviation_and_the_rest_over_seeds() -> None:
 
 def test_the_record_of_results_json() -> None:
     found = arm("noise", 0.3, (4, 5)).to_dict()
-    assert list(found) == ["backbone", "objective", "late_fusion", "seeds", "mean", "sd"]
-    assert (found["backbone"], found["objective"]) == ("vbpr", "noise")
+    assert list(found) == ["backbone", "arm", "late_fusion", "seeds", "mean", "sd"]
+    assert (found["backbone"], found["arm"]) == ("vbpr", "noise")
     assert not found["late_fusion"]
     assert [s["seed"] for s in found["seeds"]] == [4, 5]
     for seed in found["seeds"]:
@@ -54,7 +54,7 @@ def test_the_record_of_results_json() -> None:
 
 
 def pairs(found: list[ArmComparison]) -> list[tuple[str, str, str]]:
-    return [(c.backbone, c.baseline, c.objective) for c in found if c.metric == METRICS[0]]
+    return [(c.backbone, c.baseline, c.arm) for c in found if c.metric == METRICS[0]]
 
 
 def test_what_is_compared_with_what() -> None:

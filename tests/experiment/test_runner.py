@@ -28,11 +28,11 @@ def run(config, folder: Path, tracker: Tracker | None = None, resume: bool = Fal
 
 
 def test_it_returns_what_it_writes(make_config, tmp_path: Path) -> None:
-    config = make_config("vbpr", objective=["bare", "mrdib"], baselines=["popularity"])
+    config = make_config("vbpr", arms=["bare", "mrdib"], baselines=["popularity"])
     results, said = run(config, tmp_path / "run")
     written = json.loads((tmp_path / "run" / "results.json").read_text())
     assert json.loads(json.dumps(results)) == written
-    assert [a["objective"] for a in written["arms"]] == ["closed-form", "bare", "mrdib"]
+    assert [a["arm"] for a in written["arms"]] == ["closed-form", "bare", "mrdib"]
     assert said[0].startswith("vbpr bare: test recall@20") and "vbpr" in said[-1]
 
 
@@ -43,7 +43,7 @@ def test_nothing_is_read_by_making_it(make_config, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(Planted, "load", refuse)
     Experiment(make_config("vbpr,lattice,ease"), Tracker())
     for changes, text in (
-        ({"objective": ["bare", "nois"]}, "did you mean 'noise'"),
+        ({"arms": ["bare", "nois"]}, "did you mean 'noise'"),
         ({"baselines": ["eas"]}, "did you mean 'ease'"),
         ({"dataset": "plantd"}, "did you mean 'planted'"),
         ({"options": {"usr_side": "vector"}}, "did you mean 'user_side'"),
@@ -62,28 +62,28 @@ def test_bad_data_leave_no_folder(make_config, tmp_path: Path) -> None:
 
 
 def test_arms_that_a_backbone_cannot_have(make_config, tmp_path: Path) -> None:
-    config = make_config("vbpr,lightgcn", objective=["mrdib"])
+    config = make_config("vbpr,lightgcn", arms=["mrdib"])
     results, said = run(config, tmp_path / "run")
-    assert [(a["backbone"], a["objective"]) for a in results["arms"]] == [("vbpr", "mrdib")]
+    assert [(a["backbone"], a["arm"]) for a in results["arms"]] == [("vbpr", "mrdib")]
     assert said[0] == "lightgcn has no modality embeddings: the arm mrdib is left out"
     with pytest.raises(ConfigError, match="none of mrdib can be run on lightgcn; add bare"):
-        run(make_config("lightgcn", objective=["mrdib"]), tmp_path / "other")
+        run(make_config("lightgcn", arms=["mrdib"]), tmp_path / "other")
     assert not (tmp_path / "other").exists()
 
 
 def test_the_bundle_is_of_the_arm_that_was_best_on_validation(make_config, tmp_path: Path) -> None:
-    config = make_config("vbpr", objective=["bare", "noise", "mib"], seeds=[0, 1, 2])
+    config = make_config("vbpr", arms=["bare", "noise", "mib"], seeds=[0, 1, 2])
     results, _ = run(config, tmp_path / "run")
     best = max(
         ((a, s) for a in results["arms"] for s in a["seeds"]),
         key=lambda found: found[1]["val"]["recall@20"],
     )
     info = Bundle.load(tmp_path / "run" / "bundle").info
-    assert info.arm == best[0]["objective"] and info.metrics == best[1]["test"]
+    assert info.arm == best[0]["arm"] and info.metrics == best[1]["test"]
 
 
 def test_one_parent_a_child_for_each_arm_and_seed(make_config, tmp_path: Path, notes) -> None:
-    config = make_config("vbpr", objective=["bare", "mrdib"], seeds=[0, 4])
+    config = make_config("vbpr", arms=["bare", "mrdib"], seeds=[0, 4])
     run(config, tmp_path / "run", notes)
     started = [given[0] for given, _ in notes.of("start_run")]
     assert started == ["run"] + [f"vbpr-{o}-seed{s}" for o in ("bare", "mrdib") for s in (0, 4)]
@@ -96,7 +96,7 @@ def test_one_parent_a_child_for_each_arm_and_seed(make_config, tmp_path: Path, n
 
 
 def test_an_arm_that_fails_ends_its_run_as_failed(make_config, tmp_path: Path, notes) -> None:
-    config = make_config("vbpr", objective=["bare"], trainer={"learning_rate": 1e30})
+    config = make_config("vbpr", arms=["bare"], trainer={"learning_rate": 1e30})
     with pytest.raises(Exception, match="not finite"):
         run(config, tmp_path / "run", notes)
     assert [given for given, _ in notes.of("end_run")] == [("failed",)]
@@ -106,7 +106,7 @@ def test_an_arm_that_fails_ends_its_run_as_failed(make_config, tmp_path: Path, n
 def test_resume_trains_nothing_twice(make_config, tmp_path: Path, monkeypatch) -> None:
     from mrdib_graph.training.state import TrainingState
 
-    config = make_config("vbpr", objective=["bare", "mrdib"])
+    config = make_config("vbpr", arms=["bare", "mrdib"])
     results, _ = run(config, tmp_path / "run")
     steps: list[int] = []
     end_step = TrainingState.end_step
@@ -115,7 +115,7 @@ def test_resume_trains_nothing_twice(make_config, tmp_path: Path, monkeypatch) -
     )
     again, _ = run(config, tmp_path / "run", resume=True)
     assert not steps and [a["mean"] for a in again["arms"]] == [a["mean"] for a in results["arms"]]
-    longer = make_config("vbpr", objective=["bare", "mrdib"])
+    longer = make_config("vbpr", arms=["bare", "mrdib"])
     longer.settings["vbpr"] = dataclasses.replace(
         longer.settings["vbpr"],
         trainer=dataclasses.replace(longer.settings["vbpr"].trainer, epochs=3),
@@ -133,7 +133,7 @@ def test_baselines_are_named_once(make_config) -> None:
 def test_the_profile_is_of_the_first_seed(make_config, tmp_path: Path) -> None:
     options = {"num_users": 320, "num_items": 80, "num_interactions": 6400}
     options["modalities"] = {"image": 16, "text": 12}
-    config = make_config("vbpr", objective=["bare"], seeds=[3, 4], dataset_options=options)
+    config = make_config("vbpr", arms=["bare"], seeds=[3, 4], dataset_options=options)
     results, said = run(dataclasses.replace(config, profile=True), tmp_path / "run")
     assert list(results["information"]) == ["vbpr-bare"]
     assert "Information profile, bits per interaction, seed 3" in said[-1]

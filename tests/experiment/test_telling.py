@@ -75,7 +75,7 @@ def test_a_childs_status_says_how_it_ended(error, status: str, make_config, note
     [((name,), named)] = notes.of("start_run")
     assert name == "mymodel-noise-seed3"
     assert named["params"]["backbone"] == "own.py:My_Model"
-    assert (named["params"]["objective"], named["params"]["seed"]) == ("noise", 3)
+    assert (named["params"]["arm"], named["params"]["seed"]) == ("noise", 3)
     tags = named["tags"]
     assert (tags["backbone"], tags["arm"], tags["seed"]) == ("mymodel", "noise", "3")
     assert notes.names() == ["start_run", "log_dataset", "end_run"]
@@ -106,14 +106,14 @@ def test_final_values_of_an_arm(make_config, data, outputs: Outputs, notes) -> N
     assert given[0].read_bytes().startswith(b"\x89PNG")
 
 
-def arm_result(objective: str, value: float) -> ArmResult:
+def arm_result(arm: str, value: float) -> ArmResult:
     metrics = {"recall@20": value, "ndcg@20": value / 2}
     seed = SeedResult(0, 0, 1, 1.0, 1.0, metrics, metrics, torch.arange(3), {})
-    return ArmResult("vbpr", objective, [seed])
+    return ArmResult("vbpr", arm, [seed])
 
 
-def comparison(objective: str, baseline: str, metric: str, gain: float) -> ArmComparison:
-    return ArmComparison("vbpr", baseline, objective, metric, gain, 0.1, 0.1, None, (-1.0, 9.0))
+def comparison(arm: str, baseline: str, metric: str, gain: float) -> ArmComparison:
+    return ArmComparison("vbpr", baseline, arm, metric, gain, 0.1, 0.1, None, (-1.0, 9.0))
 
 
 def test_the_end_of_the_parent(outputs: Outputs, data, notes) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from harness import BETWEEN, Target, parts
 
-from mrdib_graph.config import dump, parse_value, resolve
+from mrdib_graph.experiment.config import dump, parse_value, resolve
 
 
 def read(folder: Path, data: bytes) -> None:

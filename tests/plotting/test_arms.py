@@ -5,11 +5,11 @@ from mrdib_graph.plotting import arm_bars
 from mrdib_graph.plotting.style import BLUE, GREY
 
 
-def row(objective: str, gain, ci95, p=0.0004, metric="recall@20", backbone="lattice") -> dict:
+def row(arm: str, gain, ci95, p=0.0004, metric="recall@20", backbone="lattice") -> dict:
     return {
         "backbone": backbone,
         "baseline": "bare",
-        "objective": objective,
+        "arm": arm,
         "metric": metric,
         "gain_percent": gain,
         "p_value": 0.0,
@@ -70,7 +70,7 @@ def test_an_absent_metric_is_an_error() -> None:
 
 
 def test_rows_name_their_baselines_where_these_differ() -> None:
-    figure = arm_bars([ROWS[0], {**ROWS[1], "objective": "mrdib", "baseline": "noise"}])
+    figure = arm_bars([ROWS[0], {**ROWS[1], "arm": "mrdib", "baseline": "noise"}])
     [axis] = figure.axes
     labels = [label.get_text() for label in axis.get_yticklabels()]
     assert labels == ["mrdib over bare", "mrdib over noise"]

@@ -7,7 +7,7 @@ is read.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from mrdib_graph.errors import ConfigError, suggest
+from mrdib_graph.experiment import old_schema
 from mrdib_graph.training.trainer_config import TrainerConfig
 
 PLACEMENTS = ("inline", "auxiliary")
@@ -35,7 +36,7 @@ class Settings:
         placement: Where MRdIB stands, ``'inline'`` or ``'auxiliary'``; None for the backbone's own.
         missing_codes: Learned codes for what items lack: :class:`~mrdib_graph.nn.MissingCodes`.
         trainer: Settings of the trainer.
-        objectives: Arm to its own settings: ``reg_fused``, ``learning_rate``, ``placement``,
+        arms: Arm to its own settings: ``reg_fused``, ``learning_rate``, ``placement``,
             ``backbone_options`` (added to ``options``), ``late_fusion`` (on
             :class:`~mrdib_graph.LateFusion`, as if its name ended in ``-late``), ``missing_codes``,
             and options of MRdIB or of the control.
@@ -47,7 +48,7 @@ class Settings:
     placement: str | None = None
     missing_codes: bool = False
     trainer: TrainerConfig = field(default_factory=TrainerConfig)
-    objectives: dict[str, dict[str, Any]] = field(default_factory=dict)
+    arms: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.embedding_dim < 1:
@@ -68,7 +69,7 @@ class RunConfig:
         backbone: Names, or ``file.py:Class``.
         dataset: A name, or a folder in the layout of the field's toolbox.
         root: Folder that data sets live in.
-        objective: Arms.
+        arms: Names of arms, or ``file.py:Class`` of a control.
         split: Split rule, or ``'given'``.
         split_seed: Seed of the split rule.
         modalities: Which modalities; all for None.
@@ -86,7 +87,7 @@ class RunConfig:
     backbone: list[str] = field(default_factory=lambda: ["lattice"])
     dataset: str = "planted"
     root: str = "data"
-    objective: list[str] = field(default_factory=lambda: ["bare", "mrdib"])
+    arms: list[str] = field(default_factory=lambda: ["bare", "mrdib"])
     split: str = "random"
     split_seed: int = 0
     modalities: list[str] | None = None
@@ -101,10 +102,10 @@ class RunConfig:
     quiet: bool = False
 
     def __post_init__(self) -> None:
-        for name in ("backbone", "objective", "seeds"):
+        for name in ("backbone", "arms", "seeds"):
             if not getattr(self, name):
                 raise ConfigError(f"{name}: expected at least one")
-        for name in ("backbone", "objective", "seeds", "baselines"):
+        for name in ("backbone", "arms", "seeds", "baselines"):
             values = getattr(self, name)
             if len({settings_name(v) if isinstance(v, str) else v for v in values}) < len(values):
                 raise ConfigError(f"{name}: {values} names one twice")
@@ -151,7 +152,7 @@ def resolve(
     """
     file = OmegaConf.create({})
     if config_file is not None:
-        file = _read(config_file)
+        file = _read(config_file, old_schema.configuration)
         _check(file, config_file)
     given, last = _from_dotted(flags), _from_dotted(assignments)
     run = _merge(file, given, last)
@@ -162,7 +163,7 @@ def resolve(
         path = stored_settings(configs, run.dataset, backbone) if configs else None
         if _complete(file, name):  # a resolved configuration stays what it is
             path = None
-        stored.settings[name] = _read(path) if path else {}
+        stored.settings[name] = _read(path, old_schema.settings) if path else {}
         if path is not None:
             _check(OmegaConf.create({"settings": {name: stored.settings[name]}}), path)
         for key, value in shared:
@@ -205,7 +206,7 @@ def parse_value(text: str) -> Any:
     return value["value"]
 
 
-def _read(path: Path) -> DictConfig:
+def _read(path: Path, renamed: Callable[[Mapping[Any, Any]], dict[Any, Any]]) -> DictConfig:
     try:
         content = OmegaConf.load(path)
     except (OSError, UnicodeDecodeError) as error:
@@ -214,14 +215,25 @@ def _read(path: Path) -> DictConfig:
         raise ConfigError(f"{path}: not valid YAML: {_one_line(error)}") from error
     if not isinstance(content, DictConfig):
         raise ConfigError(f"{path}: expected keys and values, got {type(content).__name__}")
-    return content
+    try:
+        return _renamed(content, renamed)
+    except (OmegaConfBaseException, ConfigError) as error:
+        raise ConfigError(f"{path}: {_first_line(error)}") from error
+
+
+def _renamed(
+    content: DictConfig, renamed: Callable[[Mapping[Any, Any]], dict[Any, Any]]
+) -> DictConfig:
+    """Keys of today in place of old ones; interpolations stay as they are."""
+    plain: Any = OmegaConf.to_container(content)
+    return OmegaConf.create(renamed(plain))
 
 
 def _from_dotted(pairs: Sequence[tuple[str, Any]]) -> DictConfig:
     content = OmegaConf.create({})
     for key, value in pairs:
         _update(content, key, value)
-    return content
+    return _renamed(content, old_schema.configuration)
 
 
 def _update(content: DictConfig, key: str, value: Any) -> None:
@@ -247,7 +259,7 @@ def _complete(content: DictConfig, name: str) -> bool:
 
 def _drop_arm_value(content: DictConfig, key: str) -> None:
     for settings in (content.get("settings") or {}).values():
-        for arm in (settings.get("objectives") or {}).values():
+        for arm in (settings.get("arms") or {}).values():
             arm.pop(key, None)
 
 

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from mrdib_graph import config as configuration
-from mrdib_graph.config import RunConfig, Settings, settings_name, stored_settings
 from mrdib_graph.errors import ConfigError
+from mrdib_graph.experiment import config as configuration
+from mrdib_graph.experiment.config import RunConfig, Settings, settings_name, stored_settings
 from mrdib_graph.training import TrainerConfig
 
 
@@ -19,7 +19,7 @@ def stored(tmp_path: Path) -> Path:
     (folder / "planted" / "vbpr.yaml").write_text(
         "options: {user_side: vector}\n"
         "trainer: {learning_rate: 5e-3, patience: 7}\n"
-        "objectives: {mrdib: {alpha_unique: 0.2, learning_rate: 2e-3, placement: auxiliary}}\n"
+        "arms: {mrdib: {alpha_unique: 0.2, learning_rate: 2e-3, placement: auxiliary}}\n"
     )
     return folder
 
@@ -39,7 +39,7 @@ def test_the_defaults() -> None:
     run = configuration.resolve([])
     assert run == RunConfig(settings={"lattice": Settings()})
     assert run.backbone == ["lattice"] and run.dataset == "planted"
-    assert run.objective == ["bare", "mrdib"] and run.seeds == [0, 1, 2]
+    assert run.arms == ["bare", "mrdib"] and run.seeds == [0, 1, 2]
     assert run.settings["lattice"].trainer == TrainerConfig()
 
 
@@ -71,7 +71,7 @@ def test_a_resolved_file_stands_alone_however_stored_settings_change(
     file = write(tmp_path / "run.yaml", configuration.dump(run))
     write(
         stored / "planted" / "vbpr.yaml",
-        "options: {user_side: vector, reg: 0.3}\nobjectives: {noise: {std: 0.2}}\n",
+        "options: {user_side: vector, reg: 0.3}\narms: {noise: {std: 0.2}}\n",
     )
     assert configuration.resolve([], file, stored) == run
     flagged = configuration.resolve([], file, stored, [("embedding_dim", 16)])
@@ -93,19 +93,19 @@ def test_a_shared_key_is_set_for_every_backbone(stored: Path) -> None:
 
 def test_a_flag_wins_over_what_an_arm_has_of_its_own(stored: Path, tmp_path: Path) -> None:
     backbone = [("backbone", ["vbpr"])]
-    arm = configuration.resolve(backbone, None, stored).settings["vbpr"].objectives["mrdib"]
+    arm = configuration.resolve(backbone, None, stored).settings["vbpr"].arms["mrdib"]
     assert arm == {"alpha_unique": 0.2, "learning_rate": 2e-3, "placement": "auxiliary"}
     file = write(
         tmp_path / "run.yaml",
-        "settings: {vbpr: {objectives: {noise: {learning_rate: 1.0, std: 0.3}}}}",
+        "settings: {vbpr: {arms: {noise: {learning_rate: 1.0, std: 0.3}}}}",
     )
     flags = [("trainer.learning_rate", 0.1), ("placement", "inline")]
     run = configuration.resolve(backbone, file, stored, flags).settings["vbpr"]
-    assert run.objectives == {"mrdib": {"alpha_unique": 0.2}, "noise": {"std": 0.3}}
+    assert run.arms == {"mrdib": {"alpha_unique": 0.2}, "noise": {"std": 0.3}}
     assert run.trainer.learning_rate == 0.1 and run.placement == "inline"
-    last = [("settings.vbpr.objectives.mrdib.learning_rate", 0.5)]
+    last = [("settings.vbpr.arms.mrdib.learning_rate", 0.5)]
     run = configuration.resolve(backbone, file, stored, flags, last).settings["vbpr"]
-    assert run.objectives["mrdib"] == {"alpha_unique": 0.2, "learning_rate": 0.5}
+    assert run.arms["mrdib"] == {"alpha_unique": 0.2, "learning_rate": 0.5}
 
 
 @pytest.mark.parametrize(
@@ -180,11 +180,11 @@ def test_a_value_of_another_type_names_the_key(key: str, value: object) -> None:
         ("settings.a.placement", "within", "placement: got 'within', expected inline or auxiliary"),
         ("seeds", [], "seeds: expected at least one"),
         ("backbone", [], "backbone: expected at least one"),
-        ("objective", [], "objective: expected at least one"),
+        ("arms", [], "arms: expected at least one"),
         ("seeds", [1, 2, 1], "names one twice"),
         ("seeds", [-1], "seeds: got -1, expected 0 to"),
         ("seeds", [2**32], "seeds: got 4294967296, expected 0 to"),
-        ("objective", ["bare", "bare"], "names one twice"),
+        ("arms", ["bare", "bare"], "names one twice"),
         ("backbone", ["vbpr", "VBPR"], "names one twice"),
         ("backbone", ["vbpr", "own.py:VBPR"], "names one twice"),  # one name in tables and folders
         ("baselines", ["ease", "EASE"], "names one twice"),

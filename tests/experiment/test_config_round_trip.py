@@ -9,9 +9,9 @@ import yaml
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from mrdib_graph import config as configuration
-from mrdib_graph.config import RunConfig, Settings
 from mrdib_graph.errors import ConfigError
+from mrdib_graph.experiment import config as configuration
+from mrdib_graph.experiment.config import RunConfig, Settings
 from mrdib_graph.training import TrainerConfig
 
 values = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text()
@@ -41,9 +41,7 @@ def test_what_is_written_reads_back_equal(
         modalities=modalities,
         dataset_options=chosen,
         settings={
-            "vbpr": Settings(
-                options=chosen, objectives=arms, trainer=TrainerConfig(learning_rate=rate)
-            )
+            "vbpr": Settings(options=chosen, arms=arms, trainer=TrainerConfig(learning_rate=rate))
         },
         out="somewhere",
     )
@@ -86,7 +84,7 @@ def test_plain_holds_every_key_as_plain_values() -> None:
 
 def test_reading_a_configuration_imports_no_torch() -> None:
     code = (
-        "import sys; from mrdib_graph import config; config.resolve([]);"
+        "import sys; from mrdib_graph.experiment import config; config.resolve([]);"
         "sys.exit(any(m in sys.modules for m in ('torch', 'mlflow', 'pandas')))"
     )
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
