@@ -83,6 +83,7 @@ def _python(page: Path) -> list[Block]:
 def test_code_blocks_run(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setitem(os.environ, "MPLBACKEND", "Agg")
+    monkeypatch.syspath_prepend(page.parent)  # files that the page shows can be imported
     namespace: dict[str, object] = {"__name__": "__main__"}
     with torch.random.fork_rng(devices=[]):
         for block in _python(page):
@@ -122,11 +123,31 @@ def test_every_public_module_has_a_reference_page() -> None:
     package = ROOT / "mrdib_graph"
     modules = {path.parent.name for path in package.glob("*/__init__.py")}
     modules |= {path.stem for path in package.glob("*.py") if not re.match("_|cli", path.stem)}
-    pages = {path.stem for path in (DOCS / "reference").glob("*.md")} - {"index"}
+    pages = {path.stem for path in (DOCS / "reference").glob("*.md")}
+    pages -= {"index", "environment_variables"}
     assert pages == modules
     for name in pages:
         text = (DOCS / "reference" / f"{name}.md").read_text(encoding="utf-8")
         assert f".. automodule:: mrdib_graph.{name}\n   :members:" in text
+
+
+def test_every_environment_variable_has_a_row() -> None:
+    page = (DOCS / "reference" / "environment_variables.md").read_text(encoding="utf-8")
+    code = "".join(p.read_text(encoding="utf-8") for p in (ROOT / "mrdib_graph").rglob("*.py"))
+    read = re.findall(r'environ(?:\.get|\.setdefault)?[(\[]"([A-Z_]+)"|"(MLFLOW_[A-Z_]+)"', code)
+    names = {name or other for name, other in read} | {"RECBOLE_DATA"}
+    assert names == set(re.findall(r"^\| `([A-Z_]+)` \|", page, re.M))
+
+
+def test_no_page_names_a_command_that_the_package_lacks() -> None:
+    scripts = {path.name for path in (ROOT / "benchmarks").glob("*.py")} - {"run.py"}
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8")
+        assert not re.search(r"--objective\b(?!`)|objectives\.|--weighting", text) or (
+            page.name in ("CHANGELOG.md", "deprecation.md")
+        ), _id(page)
+        for script in re.findall(r"python benchmarks/(\w+\.py)", text):
+            assert script in scripts, f"{_id(page)}: benchmarks/{script}"
 
 
 def test_citations_are_known() -> None:

@@ -1,4 +1,4 @@
-"""A backbone of your own: ``run.py --backbone docs/how_to/my_backbone.py:ContentGCN``."""
+"""A backbone of your own: ``mrdib-graph run --backbone my_backbone.py:ContentGCN``."""
 
 from collections.abc import Mapping, Sequence
 
