@@ -1,14 +1,14 @@
 """A backbone, a control and an estimator of your own: the page docs/how_to/extend.md."""
 
 import torch
-from torch.nn import ModuleDict
+from torch.nn import Linear, ModuleDict
 
 from mrdib_graph import graph
 from mrdib_graph.backbones import Backbone, embedding
 from mrdib_graph.controls import Control
 from mrdib_graph.estimators import MIEstimator
-from mrdib_graph.nn import Projection
 from mrdib_graph.options import Share, checked
+from mrdib_graph.typing import Fused
 
 
 class MyBackbone(Backbone):
@@ -19,14 +19,15 @@ class MyBackbone(Backbone):
     def __init__(self, num_users, num_items, in_channels, embedding_dim=64):
         super().__init__(num_users, num_items, in_channels, embedding_dim)
         self.user, self.item = (embedding(n, embedding_dim) for n in (num_users, num_items))
-        self.maps = ModuleDict({m: Projection(w, embedding_dim) for m, w in in_channels.items()})
+        maps = {m: Linear(w, embedding_dim, bias=False) for m, w in in_channels.items()}
+        self.maps = ModuleDict(maps)
 
     def encode(self, data):  # full tables by name: users and items [n, d]
         content = {m: self.maps[m](graph.item_features(data, m)[0]) for m in self.modalities}
         return {"user": {"id": self.user.weight}, "item": {"id": self.item.weight, **content}}
 
     def fuse(self, h, node_type):  # rows of each name [n, d], or codes, to one [n, d]
-        return torch.stack(list(h.values())).sum(0)
+        return Fused(torch.stack(list(h.values())).sum(0), {})
 
     def auxiliary_loss(self, data, step):  # terms by name; their weights are in loss_weights
         return {"size": step.item.out.square().mean()}
