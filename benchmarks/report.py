@@ -25,11 +25,11 @@ sys.path.insert(0, str(Path(__file__).parent))
 from script import start
 
 from mrdib_graph import plotting
+from mrdib_graph.atomic_file import write_text
 from mrdib_graph.errors import ConfigError, DataError, MRdIBError
 from mrdib_graph.experiment import FinishedRun, compare_arms
 from mrdib_graph.experiment.config import settings_name
 from mrdib_graph.experiment.objectives import ABLATED, LATE
-from mrdib_graph.experiment.outputs import write_text
 from mrdib_graph.experiment.report import MAIN_METRIC, arm_table
 from mrdib_graph.experiment.results import ArmComparison, ArmResult, compare_pairs
 from mrdib_graph.experiment.tuned import draw_trials

@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from mrdib_graph.errors import ConfigError, DataError, MRdIBError
+from mrdib_graph.atomic_file import write_text
+from mrdib_graph.errors import ConfigError, MRdIBError
 
 Number = TypeVar("Number", int, float)
 
@@ -60,10 +61,4 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
     Raises:
         DataError: It cannot be written.
     """
-    from mrdib_graph.experiment.outputs import write_text
-
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise DataError(f"{path}: cannot be written: {error}") from error
     write_text(path, json.dumps(content, indent=2) + "\n")

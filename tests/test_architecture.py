@@ -16,7 +16,16 @@ PACKAGE = "mrdib_graph"
 
 LAYERS = (
     (
-        *("errors", "typing", "sparse", "graph", "options", "resolver", "partial_information"),
+        *(
+            "errors",
+            "atomic_file",
+            "typing",
+            "sparse",
+            "graph",
+            "options",
+            "resolver",
+            "partial_information",
+        ),
         *("subgraph", "distributed", "eval_mode", "version"),
     ),
     ("nn", "losses", "estimators", "tracking"),

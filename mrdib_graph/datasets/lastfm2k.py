@@ -9,8 +9,9 @@ from typing import ClassVar, NamedTuple
 import numpy as np
 from torch_geometric.data import HeteroData
 
+from mrdib_graph.atomic_file import new_file
 from mrdib_graph.datasets.files.download import download as download_file
-from mrdib_graph.datasets.files.download import unwritable, verify
+from mrdib_graph.datasets.files.download import verify
 from mrdib_graph.datasets.files.fetch_options import FetchOptions
 from mrdib_graph.datasets.folder.feature_file import read_features
 from mrdib_graph.datasets.folder.mmrec_folder import MMRecFolder
@@ -161,15 +162,12 @@ class LastFM2K(MMRecFolder):
         if not source.to_float32:
             download_file(url, path, source.origin_checksum, source.size)
             return
-        raw, made = self.folder / source.origin, self.folder / f"{name}.part"
+        raw = self.folder / source.origin
         try:
             download_file(url, raw, source.origin_checksum, 2 * source.size)
-            with made.open("wb") as file:
-                np.save(file, read_features(raw).numpy(), allow_pickle=False)
-            verify(made, source.checksum, f"converted from {url}; nothing was kept")
-            made.replace(path)
-        except OSError as error:
-            raise unwritable(path, source.size, error) from error
+            with new_file(path, what=f"the table of {source.size} bytes") as made:
+                with made.open("wb") as file:
+                    np.save(file, read_features(raw).numpy(), allow_pickle=False)
+                verify(made, source.checksum, f"converted from {url}; nothing was kept")
         finally:
             raw.unlink(missing_ok=True)
-            made.unlink(missing_ok=True)

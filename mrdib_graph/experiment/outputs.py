@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from mrdib_graph.atomic_file import new_file, write_text
 from mrdib_graph.errors import ConfigError, DataError
 from mrdib_graph.experiment import config as configuration
 from mrdib_graph.experiment.config import RunConfig, settings_name
@@ -150,9 +150,8 @@ class Outputs:
                 columns |= {"seed": seed.seed}
                 columns |= {name: v.numpy() for name, v in seed.per_user.items()}
                 frames.append(pd.DataFrame(columns))
-        temporary = self.folder / f".per_user.{os.getpid()}.part"
-        pd.concat(frames, ignore_index=True).to_parquet(temporary, index=False)
-        temporary.replace(self.folder / "per_user.parquet")
+        with new_file(self.folder / "per_user.parquet") as temporary:
+            pd.concat(frames, ignore_index=True).to_parquet(temporary, index=False)
 
 
 def _finite(value: Any) -> Any:
@@ -161,17 +160,6 @@ def _finite(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_finite(v) for v in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write under a temporary name, then rename: never half a file."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        temporary.write_text(text, encoding="utf-8")
-        temporary.replace(path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise DataError(f"{path}: cannot be written: {error}") from error
 
 
 def default_folder(config: RunConfig) -> Path:

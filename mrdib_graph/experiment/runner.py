@@ -10,6 +10,7 @@ import torch
 from torch_geometric.data import HeteroData
 
 from mrdib_graph import graph
+from mrdib_graph.atomic_file import write_text
 from mrdib_graph.errors import ConfigError
 from mrdib_graph.evaluation import Evaluator, by_slice, noise_floor
 from mrdib_graph.experiment import closed_form, report, telling
@@ -20,7 +21,7 @@ from mrdib_graph.experiment.config import RunConfig, settings_name
 from mrdib_graph.experiment.data import open_dataset
 from mrdib_graph.experiment.environment import environment
 from mrdib_graph.experiment.objectives import build_backbone, on_late_fusion, why_not
-from mrdib_graph.experiment.outputs import Outputs, write_text
+from mrdib_graph.experiment.outputs import Outputs
 from mrdib_graph.experiment.profiles import (
     code_maps,
     item_codes,

@@ -5,10 +5,10 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
+from mrdib_graph.atomic_file import write_text
 from mrdib_graph.errors import DataError
 from mrdib_graph.experiment import config as configuration
 from mrdib_graph.experiment.config import RunConfig
-from mrdib_graph.experiment.outputs import write_text
 from mrdib_graph.experiment.runner import Experiment
 from mrdib_graph.experiment.tune_arms import ArmTuner
 from mrdib_graph.tracking.tracker import Status

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import re
-import tempfile
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from mrdib_graph import graph
+from mrdib_graph.atomic_file import new_file
 from mrdib_graph.errors import ConfigError, DataError
 from mrdib_graph.features.digests import file_digest, tensor_digest
 from mrdib_graph.features.features import Features, Fill
@@ -53,22 +53,12 @@ def write_features(
         if path.exists() and not overwrite:
             raise DataError(f"{path}: is already there; pass overwrite=True to replace it")
     table = features.table(fill)
-    try:
-        array_path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=array_path.parent, suffix=".part") as beside:
-            rows, record = Path(beside) / array_path.name, Path(beside) / json_path.name
-            np.save(rows, table.numpy(), allow_pickle=False)
-            written = dataclasses.replace(
-                features.provenance, fill=fill, file_digest=file_digest(rows)
-            )
-            record.write_text(written.to_json(), encoding="utf-8")
-            rows.replace(array_path)
-            record.replace(json_path)
-    except OSError as error:
-        raise DataError(
-            f"{array_path}: cannot be written: {error.strerror}; it needs about "
-            f"{table.numel() * 4} bytes"
-        ) from error
+    what = f"the table of {table.numel() * 4} bytes"
+    with new_file(json_path) as record, new_file(array_path, what=what) as rows:
+        with rows.open("wb") as file:
+            np.save(file, table.numpy(), allow_pickle=False)
+        written = dataclasses.replace(features.provenance, fill=fill, file_digest=file_digest(rows))
+        record.write_text(written.to_json(), encoding="utf-8")
     return array_path
 
 

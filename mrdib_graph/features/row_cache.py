@@ -6,11 +6,12 @@ import hashlib
 import json
 import logging
 import os
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 from torch import Tensor
+
+from mrdib_graph.atomic_file import new_file
 
 logger = logging.getLogger(__name__)
 
@@ -61,11 +62,8 @@ def cached_rows(
             logger.warning("cached features %s are damaged (%s): made again", path, error)
     x, facts = build()
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder, suffix=".part") as beside:
-            part = Path(beside) / path.name
-            save_file({"x": x.contiguous()}, part, metadata=facts)
-            part.replace(path)
+        with new_file(path, error=None) as temporary:
+            save_file({"x": x.contiguous()}, temporary, metadata=facts)
     except (SafetensorError, OSError) as error:  # a full disk raises the first
         logger.warning("the feature cache %s cannot be written: %s", folder, error)
     return x, facts

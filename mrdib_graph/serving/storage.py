@@ -13,9 +13,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import shutil
-import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +22,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from mrdib_graph.atomic_file import new_folder, sync_file
 from mrdib_graph.errors import ConfigError, DataError
 
 SCHEMA_VERSION = 1
@@ -72,9 +70,7 @@ def write_folder(
     """
     folder = folder.absolute()
     _check_target(folder, overwrite)
-    temporary = folder.with_name(f".{folder.name}.{uuid.uuid4().hex}.tmp")
-    try:
-        temporary.mkdir(parents=True)
+    with new_folder(folder, (OSError, SafetensorError)) as temporary:
         for name, tables in tensors.items():
             save_file({key: value.contiguous() for key, value in tables.items()}, temporary / name)
         for name, lines in texts.items():
@@ -92,16 +88,7 @@ def write_folder(
         readable = temporary.stat().st_mode & 0o666  # safetensors writes files for the owner only
         for path in temporary.iterdir():
             path.chmod(readable)
-            _sync(path)
-        _move(temporary, folder)
-    except (OSError, SafetensorError) as error:
-        size = sum(t.numel() * t.element_size() for part in tensors.values() for t in part.values())
-        raise DataError(
-            f"{folder}: the bundle ({size / 1e6:.1f} MB) cannot be written: {error}; choose a "
-            "folder with write permission and enough space"
-        ) from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+            sync_file(path)
 
 
 def _check_target(folder: Path, overwrite: bool) -> None:
@@ -111,26 +98,6 @@ def _check_target(folder: Path, overwrite: bool) -> None:
         raise ConfigError(f"{folder} exists and is not a bundle: choose another folder")
     if not overwrite:
         raise ConfigError(f"{folder} exists: choose another folder or pass overwrite=True")
-
-
-def _move(temporary: Path, folder: Path) -> None:
-    """Rename into place; an older bundle steps aside first and returns if the rename fails."""
-    if not folder.exists():
-        temporary.rename(folder)
-        return
-    old = temporary.with_suffix(".old")
-    folder.rename(old)
-    try:
-        temporary.rename(folder)
-    except BaseException:
-        old.rename(folder)
-        raise
-    shutil.rmtree(old, ignore_errors=True)
-
-
-def _sync(path: Path) -> None:
-    with path.open("rb+") as file:
-        os.fsync(file.fileno())
 
 
 def _digest(path: Path) -> str:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from mrdib_graph.atomic_file import write_text
 from mrdib_graph.errors import DataError
 
 logger = logging.getLogger(__name__)
@@ -168,11 +168,8 @@ class Outbox:
         if not self.events:
             self.file.unlink(missing_ok=True)
             return
-        self.folder.mkdir(parents=True, exist_ok=True)
-        part = self.file.with_suffix(".part")
         lines = [json.dumps(self.header) + "\n", *map(_line, self.events)]
-        part.write_text("".join(lines), encoding="utf-8")
-        os.replace(part, self.file)  # noqa: PTH105 - the atomic rename, named as such
+        write_text(self.file, "".join(lines), error=None)
 
 
 def _line(event: Event) -> str:

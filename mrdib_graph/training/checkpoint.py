@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import io
-import os
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from mrdib_graph.atomic_file import new_file
 from mrdib_graph.errors import CheckpointError
 
 _MAGIC = b"mrdib_graph checkpoint 1\n"
@@ -28,23 +27,11 @@ def save(state: dict[str, Any], path: Path) -> None:
     buffer = io.BytesIO()
     torch.save(state, buffer)
     payload = buffer.getbuffer()
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("wb") as file:
-            file.write(_MAGIC)
-            file.write(hashlib.sha256(payload).hexdigest().encode() + b"\n")
-            file.write(payload)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError as error:
-        raise CheckpointError(
-            f"{path}: the checkpoint of {len(payload) / 2**20:.1f} MB cannot be written: {error}"
-        ) from error
-    finally:
-        with contextlib.suppress(OSError):  # gone after the rename; its folder may be no folder
-            temporary.unlink()
+    what = f"the checkpoint of {len(payload) / 2**20:.1f} MB"
+    with new_file(path, True, what, CheckpointError) as temporary, temporary.open("wb") as file:
+        file.write(_MAGIC)
+        file.write(hashlib.sha256(payload).hexdigest().encode() + b"\n")
+        file.write(payload)
 
 
 def load(path: Path) -> dict[str, Any]:

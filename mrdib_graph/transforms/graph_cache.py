@@ -6,12 +6,13 @@ import hashlib
 import json
 import logging
 import os
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 import torch
 from torch import Tensor
+
+from mrdib_graph.atomic_file import new_file
 
 logger = logging.getLogger(__name__)
 
@@ -72,11 +73,8 @@ def cached(
             logger.warning("cached graph %s is damaged (%s): it is built again", path, error)
     result = build()
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=path.parent, suffix=".part") as folder_beside:
-            temporary = Path(folder_beside) / path.name
+        with new_file(path, error=None) as temporary:
             save_file({name: t.contiguous().cpu() for name, t in result.items()}, temporary)
-            temporary.replace(path)
     except (SafetensorError, OSError) as error:  # a full disk raises the first
         logger.warning("the graph cache %s cannot be written: %s", path.parent, error)
     return result

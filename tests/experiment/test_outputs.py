@@ -14,7 +14,7 @@ from mrdib_graph.errors import ConfigError, DataError
 from mrdib_graph.experiment import ArmResult, Outputs, SeedResult
 from mrdib_graph.experiment import config as configuration
 from mrdib_graph.experiment.config import RunConfig
-from mrdib_graph.experiment.outputs import default_folder, write_text
+from mrdib_graph.experiment.outputs import default_folder
 
 
 def seed_result(seed: int, users: list[int], values: list[float]) -> SeedResult:
@@ -156,24 +156,6 @@ def test_one_row_a_user_arm_and_seed(tmp_path: Path) -> None:
     ]
     assert list(frame) == ["user", "backbone", "arm", "seed", "recall@20"]
     assert sorted(p.name for p in outputs.folder.iterdir()) == ["figures", "per_user.parquet"]
-
-
-def test_text_is_whole_or_absent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = tmp_path / "report.md"
-    write_text(path, "first ±\n")
-    assert path.read_text(encoding="utf-8") == "first ±\n"
-
-    def fail(self: Path, target: Path) -> None:
-        raise OSError(28, "No space left on device")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Path, "replace", fail)
-        with pytest.raises(DataError, match="report.md: cannot be written: .*No space left"):
-            write_text(path, "second\n")
-    assert path.read_text(encoding="utf-8") == "first ±\n"
-    assert [p.name for p in tmp_path.iterdir()] == ["report.md"]
-    with pytest.raises(DataError, match="cannot be written"):
-        write_text(tmp_path / "none" / "report.md", "text")
 
 
 def test_the_default_folder_is_never_there_yet(

@@ -11,6 +11,7 @@ import torch
 from torch_geometric.data import HeteroData
 
 from mrdib_graph import graph
+from mrdib_graph.atomic_file import new_folder, only_one
 from mrdib_graph.datasets.amazon.amazon_build import (
     ITEMS,
     MISSED,
@@ -34,7 +35,6 @@ from mrdib_graph.datasets.folder.folder_record import (
 )
 from mrdib_graph.datasets.folder.interaction_file import ITEM_COLUMN
 from mrdib_graph.datasets.folder.mmrec_folder import MMRecFolder
-from mrdib_graph.datasets.folder.new_folder import new_folder, only_one
 from mrdib_graph.errors import ConfigError, DataError
 from mrdib_graph.resolver import build as build_options
 from mrdib_graph.transforms.scale_features import ScaleMode

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
+from mrdib_graph.atomic_file import write_text
 from mrdib_graph.datasets.files.download import sha256
 from mrdib_graph.datasets.files.fetch_options import FetchOptions
 from mrdib_graph.datasets.files.resumed_download import download_resumed
@@ -80,9 +81,7 @@ def obtain(
     path, note = folder / raw.name, folder / f"{raw.name}.source.json"
     if not path.is_file():
         url = _download(raw, path, options.mirrors or addresses, options)
-        note.write_text(
-            json.dumps({"source": url, "sha256": sha256(path)}, indent=2), encoding="utf-8"
-        )
+        write_text(note, json.dumps({"source": url, "sha256": sha256(path)}, indent=2))
     try:
         kept = json.loads(note.read_text(encoding="utf-8"))
         source, before = str(kept["source"]), str(kept["sha256"])

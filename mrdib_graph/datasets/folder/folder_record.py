@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from mrdib_graph.atomic_file import write_text
 from mrdib_graph.datasets.files.download import sha256
 from mrdib_graph.errors import DataError
 
@@ -39,7 +40,7 @@ def write_record(folder: Path, record: Mapping[str, Any]) -> None:
     """Write the record, with size and checksum of every file of the folder."""
     files = {path.name: _identity(path) for path in sorted(folder.iterdir())}
     text = json.dumps({"data_version": DATA_VERSION, **record, "files": files}, indent=2)
-    (folder / RECORD).write_text(text + "\n", encoding="utf-8")
+    write_text(folder / RECORD, text + "\n")
 
 
 def read_record(folder: Path) -> dict[str, Any] | None:

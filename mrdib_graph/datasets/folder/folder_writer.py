@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from mrdib_graph.atomic_file import new_folder, only_one
 from mrdib_graph.datasets.convert.conversion import Conversion
 from mrdib_graph.datasets.folder.feature_names import SUFFIX
 from mrdib_graph.datasets.folder.folder_files import (
@@ -24,7 +25,6 @@ from mrdib_graph.datasets.folder.interaction_file import (
     USER_COLUMN,
 )
 from mrdib_graph.datasets.folder.mmrec_folder import ITEM_TABLE
-from mrdib_graph.datasets.folder.new_folder import new_folder, only_one
 from mrdib_graph.errors import ConfigError
 
 
