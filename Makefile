@@ -25,7 +25,7 @@ endef
 .DELETE_ON_ERROR:
 
 bench: $(VENV)/.run
-	$(call step,$(BIN)/python benchmarks/run.py --backbone lattice)
+	$(call step,$(BIN)/mrdib-graph run --backbone lattice)
 
 # One thread a process: small tensors gain nothing from two, and results stay the same bits.
 test: export OMP_NUM_THREADS := 1

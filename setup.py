@@ -36,6 +36,7 @@ REQUIRED = [
     "urllib3>=2",
     "filelock>=3.12",
     "annotated-types>=0.6",
+    "shtab>=1.7",
     "typing-extensions>=4.10",
 ]
 EXTRAS = {
@@ -91,7 +92,7 @@ setup(
     license="MIT",
     python_requires=">=3.11",
     packages=find_packages(include=["mrdib_graph", "mrdib_graph.*"]),
-    package_data={"mrdib_graph": ["py.typed"]},
+    package_data={"mrdib_graph": ["py.typed", "settings/*.yaml", "settings/*/*.yaml"]},
     install_requires=REQUIRED,
     extras_require=EXTRAS,
     entry_points={"console_scripts": ["mrdib-graph=mrdib_graph.cli:main"]},

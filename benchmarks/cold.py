@@ -23,13 +23,13 @@ from torch_geometric.data import HeteroData
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-import run as main_job
 from over_data import METRICS, with_data_seed
 from paired import paired_table
 from script import seeds_of, start, write_json
 
 from mrdib_graph import graph
 from mrdib_graph.baselines import ContentCosine
+from mrdib_graph.cli import run as main_job
 from mrdib_graph.evaluation import Evaluator, MetricResult, cold_items, slice_metrics
 from mrdib_graph.experiment import ArmSpec, open_dataset, train_arm
 from mrdib_graph.experiment.checks import check_settings

@@ -19,9 +19,9 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-import run as main_job
 from script import start
 
+from mrdib_graph.cli import run as main_job
 from mrdib_graph.errors import ConfigError
 from mrdib_graph.evaluation import Evaluator
 from mrdib_graph.experiment import ArmSpec, open_dataset, train_arm

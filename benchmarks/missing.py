@@ -26,12 +26,12 @@ from torch_geometric.data import HeteroData
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-import run as main_job
 from over_data import METRICS, with_data_seed
 from paired import Result, paired_table
 from script import numbers, seeds_of, start, write_json
 
 from mrdib_graph import graph
+from mrdib_graph.cli import run as main_job
 from mrdib_graph.errors import ConfigError, suggest
 from mrdib_graph.evaluation import Evaluator, slice_metrics
 from mrdib_graph.experiment import ArmSpec, open_dataset, train_arm

@@ -16,10 +16,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-import run as main_job
 from paired import Against, paired_table
 from script import seeds_of, start, write_json
 
+from mrdib_graph.cli import run as main_job
 from mrdib_graph.evaluation import Evaluator
 from mrdib_graph.experiment import ArmSpec, open_dataset, train_arm
 from mrdib_graph.experiment.checks import check_settings

@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable
 from copy import copy
 from itertools import count
-from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
@@ -154,7 +153,7 @@ def target_rows(data: HeteroData, timer: Timer) -> list[Row]:
     rows.append(Row("tracking an epoch to MLflow over a lightgcn epoch", track, "share", 0.01))
     rows.append(Row("import mrdib_graph beyond torch and PyG", import_seconds(), "s", 0.3))
     rows.append(Row("import of every public name", import_seconds(every=True), "s"))
-    rows.append(Row("run.py --help", help_seconds(), "s", 1.5))
+    rows.append(Row("mrdib-graph run --help", help_seconds(), "s", 1.5))
     return rows
 
 
@@ -253,6 +252,6 @@ def import_seconds(every: bool = False, repeats: int = 3) -> float:
 
 
 def help_seconds(repeats: int = 3) -> float:
-    """The whole command ``run.py --help``."""
-    script = str(Path(__file__).with_name("run.py"))
-    return min(_run([script, "--help"]) for _ in range(repeats))
+    """The whole command ``mrdib-graph run --help``."""
+    command = ["-m", "mrdib_graph", "run", "--help"]
+    return min(_run(command) for _ in range(repeats))

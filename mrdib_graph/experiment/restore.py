@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -117,7 +118,8 @@ def _file(folder: Path, name: str) -> Path:
         there = "" if folder.is_dir() else ", nor such a folder"
         raise DataError(
             f"{folder}: there is no {name}{there}; give the output folder of a finished run. One "
-            f"that was interrupted goes on with  python benchmarks/run.py --resume {folder}"
+            "that was interrupted goes on with  mrdib-graph run --resume "
+            f"{shlex.quote(str(folder))}"
         )
     return path
 

@@ -1,4 +1,4 @@
-"""The first half of ``run.py --tune``: search, then write down what was tried and chosen."""
+"""The first half of ``run --tune``: search, then write down what was tried and chosen."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def write_tuning(
     """Write the trials, the choice and the pictures; their files."""
     metrics = ", ".join(sorted({trial.metric for trial in trials}))
     head = (
-        f"# Chosen by run.py --tune {how.trials}: the best of {how.trials} trials of each arm by\n"
+        f"# Chosen by mrdib-graph run --tune {how.trials}: the best of the trials of each arm by\n"
         f"# validation {metrics} of the training seeds {list(how.seeds)}.  All trials: trials.csv\n"
     )
     plain = dataclasses.replace(chosen, out=None, tracking_uri=None)

@@ -135,7 +135,7 @@ def no_best(folder: Path) -> None:
     ("change", "error", "message"),
     [
         (remove("config.yaml"), DataError, "there is no config.yaml; give the output folder"),
-        (remove("results.json"), DataError, "no results.json.*run.py --resume"),
+        (remove("results.json"), DataError, "no results.json.*mrdib-graph run --resume"),
         (write("results.json", "{}"), DataError, "results.json: not the results of a run"),
         (write("results.json", "{"), DataError, "results.json: not the results of a run"),
         (remove("bundle/bundle.json"), DataError, "bundle.json"),

@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
+from mrdib_graph.cli.run import SETTINGS
 from mrdib_graph.errors import ConfigError
 from mrdib_graph.tuning import Choice, Range, SearchSpace
 
-DEFAULT = Path(__file__).resolve().parents[2] / "benchmarks" / "configs" / "search_space.yaml"
+DEFAULT = SETTINGS / "search_space.yaml"
 
 
 class Drawn:

@@ -34,7 +34,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     option("--download", action="store_true", help="fetch a model of the hub that is not here")
 
 
-def encode_lines(args: argparse.Namespace) -> list[str]:
+def command(args: argparse.Namespace) -> list[str]:
     """Encode and write, and say in lines what was made.
 
     Raises:

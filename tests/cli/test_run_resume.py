@@ -16,7 +16,6 @@ import pytest
 from mrdib_graph.experiment import telling
 from mrdib_graph.training.state import TrainingState
 
-RUN = Path(__file__).resolve().parents[2] / "benchmarks" / "run.py"
 FLAGS = ("--backbone", "lattice", "--arms", "bare,mrdib", "--alpha-kl", "0.01")
 FLAGS += ("--epochs", "4", "--baselines", "popularity")
 EPOCHS, ARMS, BATCH = 4, 2, 512
@@ -90,7 +89,7 @@ def test_ctrl_c_at_a_step(
     folder = tmp_path / "run"
     done = tiny_job(*FLAGS, "--out", folder)
     assert done.status == 130 and counted[0] == stop
-    line = f"Continue with:  python benchmarks/run.py --resume {folder}"
+    line = f"Continue with:  mrdib-graph run --resume {folder}"
     assert line in done.err and "Traceback" not in done.err
     assert not (folder / "results.json").exists() and (folder / "config.yaml").is_file()
     done = job("--resume", folder)
@@ -136,7 +135,7 @@ def test_a_damaged_checkpoint_is_named(tiny_job, job, tmp_path: Path) -> None:
 
 
 def start(*flags: object) -> subprocess.Popen[str]:
-    command = [sys.executable, str(RUN), *(str(f) for f in flags)]
+    command = [sys.executable, "-m", "mrdib_graph", "run", *(str(f) for f in flags)]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     pipe = subprocess.PIPE
     return subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, env=environment)

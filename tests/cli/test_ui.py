@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from mrdib_graph.cli_ui import find_database, mlflow_command
+from mrdib_graph.cli.ui import find_database, mlflow_command
 from mrdib_graph.errors import ConfigError, DataError
 
 
@@ -78,7 +78,7 @@ def test_the_ui_shows_the_experiments_of_the_database(tmp_path: Path) -> None:
     uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
     mlflow.MlflowClient(uri).create_experiment("mrdib/planted", (tmp_path / "artifacts").as_uri())
     port = free_port()
-    command = [sys.executable, "-m", "mrdib_graph.cli", "ui", "--runs", str(tmp_path)]
+    command = [sys.executable, "-m", "mrdib_graph", "ui", "--runs", str(tmp_path)]
     with (tmp_path / "log").open("w") as log:
         process = subprocess.Popen(
             [*command, "--port", str(port)],

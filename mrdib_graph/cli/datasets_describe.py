@@ -1,4 +1,4 @@
-"""``mrdib-graph datasets describe`` and ``check``: what data hold, and what is wrong with them."""
+"""``mrdib-graph datasets describe``: what data hold."""
 
 from __future__ import annotations
 
@@ -14,47 +14,27 @@ if TYPE_CHECKING:
     from mrdib_graph.datasets.description import Description
 
 
-def add_describe_flags(parser: argparse.ArgumentParser) -> None:
-    """The flags of ``mrdib-graph datasets describe``."""
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """The flags of the command."""
     parser.add_argument(
         "name", metavar="NAME", help="a name of `datasets list`, file.py:Class, or a folder"
     )
     parser.add_argument(
         "--root", type=Path, default=Path("data"), metavar="DIR", help="where data lie (data)"
     )
-    _add_split(parser, "the data set's own; a folder's is given")
+    add_split_flags(parser, "the data set's own; a folder's is given")
     parser.add_argument(
         "--figure", type=Path, metavar="FILE", help="draw degrees, coverage and norms: FILE.png"
     )
 
 
-def add_check_flags(parser: argparse.ArgumentParser) -> None:
-    """The flags of ``mrdib-graph datasets check``."""
-    parser.add_argument("folder", type=Path, metavar="FOLDER")
-    _add_split(parser, "given, which checks x_label")
-
-
-def _add_split(parser: argparse.ArgumentParser, default: str) -> None:
+def add_split_flags(parser: argparse.ArgumentParser, default: str) -> None:
+    """``--split`` and ``--split-seed``, which ``check`` has, too."""
     parser.add_argument("--split", metavar="RULE", help=f"split by this rule (default: {default})")
     parser.add_argument("--split-seed", type=int, default=0, metavar="N", help="its seed (0)")
 
 
-def check_lines(args: argparse.Namespace) -> tuple[list[str], DataError | None]:
-    """Check a folder: the lines to print, and the error to end with where something is wrong."""
-    from mrdib_graph.datasets.folder.folder_check import check_folder
-
-    errors, warnings, dataset = check_folder(args.folder, args.split or "given", args.split_seed)
-    lines = [] if dataset is None else count_lines(dataset)
-    lines += [f"warning: {text}" for text in warnings]
-    if errors:
-        shown = [f"error: {text}" for text in errors] if len(errors) > 1 else []
-        several = f"{args.folder}: {len(errors)} errors found, listed above"
-        return lines + shown, DataError(errors[0] if len(errors) == 1 else several)
-    noted = f"; warnings: {len(warnings)}" if warnings else ""
-    return [*lines, f"no error found{noted}"], None
-
-
-def describe_lines(args: argparse.Namespace) -> list[str]:
+def command(args: argparse.Namespace) -> list[str]:
     """Describe a data set, and draw it where ``--figure`` asks for it.
 
     Raises:

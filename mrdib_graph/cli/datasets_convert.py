@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from mrdib_graph.cli.parser import name_list
 from mrdib_graph.errors import ConfigError
 
 FORMATS = ("diffmm", "lattice", "microlens", "movielens", "recbole")
@@ -41,7 +42,9 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     option("--deduplicate", action="store_true", help="keep the first of repeated pairs")
     option("--min-rating", type=float, metavar="R", help="leave out ratings below R")
     option("--encoding", help="of MovieLens titles: latin-1 (default) or utf-8")
-    option("--text-columns", type=_names, metavar="A,B", help="RecBole columns that make the text")
+    option(
+        "--text-columns", type=name_list, metavar="A,B", help="RecBole columns that make the text"
+    )
     option("--user-column", metavar="NAME", help="RecBole user column (default user_id)")
     option("--item-column", metavar="NAME", help="RecBole item column (default item_id)")
     option("--renumber", action="store_true", help="number the users and items that have a row")
@@ -51,7 +54,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
 
 
-def convert_lines(args: argparse.Namespace) -> list[str]:
+def command(args: argparse.Namespace) -> list[str]:
     """Convert, and say in lines what was made."""
     from mrdib_graph.datasets import convert
 
@@ -86,10 +89,6 @@ def _source(args: argparse.Namespace) -> Path:
     if args.format == "recbole" and len(source.parts) == 1 and not source.exists():
         return recbole_example(source.name)
     return source
-
-
-def _names(text: str) -> list[str]:
-    return [name for name in (part.strip() for part in text.split(",")) if name]
 
 
 def _feature(text: str) -> tuple[str, Path]:

@@ -18,8 +18,7 @@ from mrdib_graph.testing.raw_amazon import RawAmazon
 
 pytestmark = pytest.mark.slow
 
-RUN = Path(__file__).resolve().parents[2] / "benchmarks" / "run.py"
-COMMAND = [sys.executable, "-m", "mrdib_graph.cli"]
+COMMAND = [sys.executable, "-m", "mrdib_graph"]
 
 
 class Quiet(http.server.SimpleHTTPRequestHandler):
@@ -80,7 +79,7 @@ def test_two_commands_from_raw_files_to_recommendations(
         assert f"\n{step} " in fetched.stderr
     assert "image (4,096 wide), text (32 wide)" in fetched.stdout.replace("4096", "4,096")
     start(
-        *(tmp_path, sys.executable, RUN, "--backbone", "lattice", "--dataset", "data/amazon-baby"),
+        *(tmp_path, *COMMAND, "run", "--backbone", "lattice", "--dataset", "data/amazon-baby"),
         *("--epochs", 3, "--seeds", 0, "--out", "run", "--quiet"),
     )
     results = json.loads((tmp_path / "run/results.json").read_text(encoding="utf-8"))

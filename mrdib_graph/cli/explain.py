@@ -38,7 +38,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--format", choices=("table", "json"), default="table")
 
 
-def explanation_lines(args: argparse.Namespace) -> list[str]:
+def command(args: argparse.Namespace) -> list[str]:
     """The lines that the command prints, ids and names as they are.
 
     Raises:

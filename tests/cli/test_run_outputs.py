@@ -283,5 +283,5 @@ def test_what_a_person_sees(finished, results) -> None:
     assert "Information profile, bits per interaction, seed 0" in out and "truth" in out
     folder: Path = finished.folder
     assert f"Everything is in {folder}" in out
-    assert f"mlflow ui --backend-store-uri sqlite:///{folder}/mlflow.db" in out
+    assert f"mrdib-graph ui --runs {folder}" in out
     assert "Traceback" not in finished.done.err

@@ -15,7 +15,6 @@ from torch_geometric import typing
 
 from mrdib_graph import distributed
 
-RUN = Path(__file__).resolve().parents[2] / "benchmarks" / "run.py"
 LIGHTGCN = ("--backbone", "lightgcn", "--arms", "bare")
 
 
@@ -32,7 +31,7 @@ def test_two_processes_write_what_one_writes_and_only_once(job, tiny_flags, tmp_
     assert job(*flags, "--out", str(one)).status == 0
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node"]
     done = subprocess.run(
-        [*command, "2", str(RUN), *flags, "--out", str(two)],
+        [*command, "2", "-m", "mrdib_graph", "run", *flags, "--out", str(two)],
         capture_output=True,
         text=True,
         timeout=1200,
@@ -63,9 +62,9 @@ def test_a_search_is_not_started_by_torchrun(tiny_job, monkeypatch) -> None:
 
 
 def test_the_line_to_continue_names_the_processes(main_job) -> None:
-    assert main_job.continue_line(Path("a")) == "python benchmarks/run.py --resume a"
-    line = "torchrun --nproc-per-node 3 benchmarks/run.py --resume a"
-    assert main_job.continue_line(Path("a"), 3) == line
+    assert main_job.continue_line(Path("a")) == "mrdib-graph run --resume a"
+    line = "torchrun --nproc-per-node 3 -m mrdib_graph run --resume 'a b'"
+    assert main_job.continue_line(Path("a b"), 3) == line
 
 
 def test_an_error_names_the_process_that_is_not_the_first(tiny_job, monkeypatch) -> None:

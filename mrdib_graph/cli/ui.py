@@ -1,15 +1,39 @@
-"""Which database the MLflow UI shows, and the command that starts it."""
+"""``mrdib-graph ui``: the MLflow UI on a run's database."""
 
 from __future__ import annotations
 
+import argparse
+import os
 import socket
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from mrdib_graph.errors import ConfigError, DataError
 
 DATABASE = "mlflow.db"
 HOST = "127.0.0.1"
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """The flags of the command."""
+    parser.add_argument(
+        "--runs",
+        type=Path,
+        default=Path("runs"),
+        metavar="DIR",
+        help="a run's folder, or a folder of runs, of which the newest is shown (default runs)",
+    )
+    parser.add_argument(
+        "--port", type=int, default=5000, metavar="N", help="port to listen on (default 5000)"
+    )
+
+
+def command(args: argparse.Namespace) -> Iterator[str]:
+    """Say where the UI will be, and become it."""
+    program, lines = mlflow_command(args.runs, args.port)
+    yield from lines
+    os.execv(program[0], program)
 
 
 def find_database(runs: Path) -> Path:
@@ -26,7 +50,7 @@ def find_database(runs: Path) -> Path:
     if not found:
         raise DataError(
             f"{runs}: neither this folder nor one below it holds {DATABASE}: give the folder that "
-            "a run wrote with --out, or make a run with  python benchmarks/run.py"
+            "a run wrote with --out, or make a run with  mrdib-graph run"
         )
     return found[-1].resolve()
 

@@ -120,7 +120,7 @@ def test_flags_of_the_method_reach_the_arm(tiny_job, out: Path) -> None:
     assert done.status == 0, done.err
     own = read(out)["config"]["settings"]["vbpr"]["arms"]["mrdib"]
     stored = yaml.safe_load(
-        (ROOT / "benchmarks/configs/planted/vbpr.yaml").read_text(encoding="utf-8")
+        (ROOT / "mrdib_graph/settings/planted/vbpr.yaml").read_text(encoding="utf-8")
     )
     assert own == {
         **stored["arms"]["mrdib"],

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from mrdib_graph.cli.run import SETTINGS
 from mrdib_graph.datasets import MMRecFolder, Planted
 from mrdib_graph.experiment import Experiment
 from mrdib_graph.experiment import config as configuration
 
-RUN = Path(__file__).resolve().parents[2] / "benchmarks" / "run.py"
+DOOR = Path(__file__).resolve().parents[2] / "benchmarks" / "run.py"
 VBPR = ("--backbone", "vbpr")
 
 
@@ -38,10 +39,10 @@ def set_(*assignments: str) -> list[str]:
 
 REFUSED = {
     "flag": (["--bakbone", "vbpr"], "unknown flag --bakbone; did you mean '--backbone'?"),
-    "flag with =": (["--objectve=bare"], "unknown flag --objectve; did you mean '--arms'?"),
-    "stray word": (["vbpr"], "unknown flag vbpr. See --help"),
+    "flag with =": (["--objectve=bare"], "unknown flag --objectve; did you mean '--objective'?"),
+    "stray word": (["vbpr"], "unrecognized arguments: vbpr"),
     "no value": (["--backbone"], "argument --backbone: expected one argument"),
-    "weighting": (["--weighting", "magic"], "invalid choice: 'magic'"),
+    "weighting": (["--weighting", "magic"], "--weighting: got 'magic', expected fixed"),
     "backbone": (["--backbone", "latice"], "'latice' is unknown; did you mean 'lattice'?"),
     "arm": (["--arms", "bare,mrdbi"], "'mrdbi' is unknown; did you mean 'mrdib'?"),
     "objective's case": (["--arms", "MRdIB"], "did you mean 'mrdib'?"),
@@ -56,10 +57,10 @@ REFUSED = {
     "trainer key": (set_("settings.vbpr.trainer.epoch=1"), "did you mean 'epochs'?"),
     "settings of none": (set_("settings.vbrp.reg_fused=1"), "'vbrp' is unknown; did you mean"),
     "option": (set_("settings.vbpr.options.userside=x"), "did you mean 'user_side'?"),
-    "option's type": (set_("settings.vbpr.options.reg=abc"), "'reg' got 'abc', expected a number"),
+    "option's type": (set_("settings.vbpr.options.reg=abc"), "'reg': got 'abc', expected a number"),
     "option's choice": (
         set_("settings.vbpr.options.user_side=x"),
-        "'user_side' got 'x', expected shared or vector",
+        "'user_side': got 'x', expected shared or vector",
     ),
     "sizes are no options": (set_("settings.vbpr.options.num_items=3"), "a place of its own"),
     "data option": (set_("dataset_options.num_usrs=9"), "did you mean 'num_users'?"),
@@ -76,7 +77,7 @@ REFUSED = {
     "bare has no options": (set_("settings.vbpr.arms.bare.alpha_kl=1"), "arm bare"),
     "arm's rate": (set_("settings.vbpr.arms.mrdib.learning_rate=0"), "more than 0"),
     "alpha": (["--alpha-kl", "-1"], "alpha_kl: got -1, expected 0 or more"),
-    "alpha's type": (["--alpha-kl", "abc"], "option 'alpha_kl' got 'abc', expected a number"),
+    "alpha's type": (["--alpha-kl", "abc"], "option 'alpha_kl': got 'abc', expected a number"),
     "alpha of a modality": (["--alpha-kl", "{text: -1}"], "alpha_kl of 'text': got -1, expected 0"),
     "patience": (["--patience", "-1"], "patience: got -1, expected 0 or more"),
     "epochs": (["--epochs", "1.5"], "settings.vbpr.trainer.epochs"),
@@ -88,7 +89,7 @@ REFUSED = {
     "placement": (["--placement", "inlne"], "expected inline or auxiliary"),
     "monitor": (set_("settings.vbpr.trainer.monitor=recal@20"), "did you mean 'recall@20'?"),
     "device": (["--device", "cud"], "device: 'cud' is not available"),
-    "loader": (["--loader", "neighbour"], "loader: got 'neighbour', expected full or neighbor"),
+    "loader": (["--loader", "neighbour"], "'neighbour', expected"),
     "fan-out": (["--num-neighbors", "5,0"], "num_neighbors: got [5, 0], expected"),
     "assignment": (["--set", "seeds"], "--set seeds: expected KEY=VALUE"),
     "no yaml": (["--set", "seeds=[1"], "not valid YAML"),
@@ -200,7 +201,7 @@ def test_print_config_shows_what_would_run_and_starts_nothing(job, tiny_flags, n
     assert configuration.dump(run) == done.out
     assert {s.trainer.learning_rate for s in run.settings.values()} == {1e-3}
     assert set(run.settings) == {"vbpr", "lattice"}
-    stored = configuration.resolve([("backbone", ["vbpr"])], None, RUN.parent / "configs")
+    stored = configuration.resolve([("backbone", ["vbpr"])], None, SETTINGS)
     assert run.settings["vbpr"].options == stored.settings["vbpr"].options != {}
     assert [p.name for p in Path().iterdir()] == ["printed.yaml"]
 
@@ -214,7 +215,7 @@ def test_flags_win_over_the_file_and_set_over_flags(job, no_reading) -> None:
     Path("printed.yaml").write_text(done.out)
     trainer = configuration.resolve([], Path("printed.yaml")).settings["vbpr"].trainer
     assert (trainer.epochs, trainer.batch_size, trainer.patience) == (3, 16, 9)
-    stored = configuration.resolve([("backbone", ["vbpr"])], None, RUN.parent / "configs")
+    stored = configuration.resolve([("backbone", ["vbpr"])], None, SETTINGS)
     assert trainer.learning_rate == stored.settings["vbpr"].trainer.learning_rate != 1e-3
 
 
@@ -226,7 +227,7 @@ def test_every_backbone_by_all(job, no_reading) -> None:
 
 
 def process(*flags: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, str(RUN), *(str(f) for f in flags)]
+    command = [sys.executable, str(DOOR), *(str(f) for f in flags)]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     return subprocess.run(command, capture_output=True, text=True, env=environment)
 
@@ -236,4 +237,5 @@ def test_as_a_program() -> None:
     assert done.returncode == 0 and "--backbone" in done.stdout and not done.stderr
     done = process("--sedes", "1")
     assert done.returncode == 2 and not done.stdout
-    assert done.stderr == "error: unknown flag --sedes; did you mean '--seeds'? See --help\n"
+    line = "error: unknown flag --sedes; did you mean '--seeds'? See mrdib-graph run --help\n"
+    assert done.stderr == line

@@ -8,14 +8,14 @@ from torch_geometric.data import HeteroData
 
 from mrdib_graph import backbones, graph, resolver
 from mrdib_graph.backbones import Backbone
+from mrdib_graph.cli.run import SETTINGS
 from mrdib_graph.experiment import build_recommender, config
 from mrdib_graph.experiment.checks import check_settings
 from mrdib_graph.experiment.config import RunConfig, Settings
 from mrdib_graph.transforms import SplitInteractions
 from mrdib_graph.typing import Triplets
 
-CONFIGS = Path(__file__).resolve().parents[2] / "benchmarks" / "configs"
-FILES = sorted(CONFIGS.glob("*/*"))
+FILES = sorted(SETTINGS.glob("*/*"))
 SHAPES = {
     "planted": (2_000, 2_000, {"image": 128, "text": 64, "audio": 32}),
     **dict.fromkeys(
@@ -43,7 +43,7 @@ def shaped(dataset: str) -> HeteroData:
 
 def resolved(path: Path) -> RunConfig:
     flags = [("backbone", [path.stem]), ("dataset", path.parent.name)]
-    return config.resolve(flags, None, CONFIGS)
+    return config.resolve(flags, None, SETTINGS)
 
 
 def test_the_files_are_named_after_what_they_set() -> None:

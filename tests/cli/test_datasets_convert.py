@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mrdib_graph.cli import main
-from mrdib_graph.cli_convert import FORMATS, add_flags, convert_lines
+from mrdib_graph.cli.datasets_convert import FORMATS, add_flags, command
 from mrdib_graph.datasets import MMRecFolder
 from mrdib_graph.datasets.convert.converters import READERS
 
@@ -76,7 +76,7 @@ def test_only_flags_that_were_given_are_options(recbole, tmp_path) -> None:
     parser = argparse.ArgumentParser()
     add_flags(parser)
     args = parser.parse_args(["recbole", str(recbole), str(tmp_path / "d")])
-    lines = convert_lines(args)
+    lines = command(args)
     assert lines[0].startswith(f"{tmp_path / 'd'}: ")
     assert lines[-1].endswith("none: name a rule when the folder is read")
     record = json.loads((tmp_path / "d/provenance.json").read_text())

@@ -1,22 +1,15 @@
 from argparse import ArgumentParser, Namespace
-from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
 
-from mrdib_graph.cli import main
-from mrdib_graph.cli_datasets import (
-    add_check_flags,
-    add_describe_flags,
-    check_lines,
-    count_lines,
-    describe_lines,
-)
+from mrdib_graph.cli import datasets_check, datasets_describe, main
 from mrdib_graph.datasets import MMRecFolder
 from mrdib_graph.errors import DataError
 
-SHARED = Path(__file__).resolve().parents[1] / "../shared/data/lastfm2k"
+SHARED = Path(__file__).resolve().parents[2] / "../shared/data/lastfm2k"
 
 
 @pytest.fixture
@@ -109,19 +102,18 @@ def test_real_features_are_described_as_they_are(capsys) -> None:
         assert f"anomaly: {text}" in out
 
 
-def parsed(add_flags: Callable[[ArgumentParser], None], *arguments: object) -> Namespace:
+def parsed(command: ModuleType, *arguments: object) -> Namespace:
     parser = ArgumentParser()
-    add_flags(parser)
+    command.add_flags(parser)
     return parser.parse_args([str(word) for word in arguments])
 
 
-def test_lines_begin_with_the_counts_and_errors_are_given_back(folder) -> None:
-    counts = count_lines(MMRecFolder(folder, split="random"))
-    args = parsed(add_describe_flags, folder, "--split", "random")
-    assert describe_lines(args)[: len(counts)] == counts
-    args = parsed(add_check_flags, folder, "--split", "random")
-    lines, error = check_lines(args)
-    assert lines[: len(counts)] == counts and error is None
+def test_lines_begin_with_the_counts_and_an_error_ends_them(folder) -> None:
+    counts = datasets_describe.count_lines(MMRecFolder(folder, split="random"))
+    args = parsed(datasets_describe, folder, "--split", "random")
+    assert datasets_describe.command(args)[: len(counts)] == counts
+    args = parsed(datasets_check, folder, "--split", "random")
+    assert list(datasets_check.command(args))[: len(counts)] == counts
     (folder / "text_feat.npy").write_bytes(b"")
-    lines, error = check_lines(args)
-    assert lines == [] and isinstance(error, DataError) and "text_feat.npy" in str(error)
+    with pytest.raises(DataError, match="text_feat.npy"):
+        next(datasets_check.command(args))

@@ -1,10 +1,8 @@
 import argparse
-from pathlib import Path
 
 import pytest
 
-from mrdib_graph import cli_fetch
-from mrdib_graph.cli import main
+from mrdib_graph.cli import datasets_fetch, main
 from mrdib_graph.testing import write_raw_amazon
 
 
@@ -89,7 +87,7 @@ def test_errors_are_short_and_leave_nothing(raw, tmp_path, capsys, arguments, st
 
 def test_flags_and_fetch_are_usable_alone(raw, tmp_path):
     parser = argparse.ArgumentParser()
-    cli_fetch.add_flags(parser)
+    datasets_fetch.add_flags(parser)
     flags = ["amazon-baby", "--from", str(raw), "--root", str(tmp_path), "--any-checksum"]
-    dataset, folder = cli_fetch.fetch(parser.parse_args(flags))
-    assert folder == Path(tmp_path) / "amazon-baby" and len(dataset) == 1
+    lines = datasets_fetch.command(parser.parse_args(flags))
+    assert lines[-1] == f"folder:       {tmp_path / 'amazon-baby'}"

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from mrdib_graph.cli import main
-from mrdib_graph.cli_encode import encode_lines
+from mrdib_graph.cli.datasets_encode import command
 from mrdib_graph.datasets import MMRecFolder
 from mrdib_graph.features import encode_text
 
@@ -89,4 +89,4 @@ def test_lines_are_usable_alone(shop: Path) -> None:
     from mrdib_graph.cli import build_parser
 
     args = build_parser().parse_args(["datasets", "encode", str(shop), "--dim", "3"])
-    assert encode_lines(args)[-1] == "record:       text_feat.json"
+    assert command(args)[-1] == "record:       text_feat.json"

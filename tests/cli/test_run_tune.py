@@ -1,4 +1,4 @@
-"""``run.py --tune``: the same number of trials for every arm, on seeds that are not reported."""
+"""``run --tune``: the same number of trials for every arm, on seeds that are not reported."""
 
 import functools
 import json
@@ -258,7 +258,7 @@ def test_the_stored_space_fits_every_arm(main_job, tiny_flags) -> None:
     flags = [*tiny_flags, "--backbone", "vbpr,lattice", "--arms", ",".join(OBJECTIVES)]
     flags += ["--alpha-kl", "1e-4"]
     config = main_job.read_config(main_job.build_parser().parse_args(flags))
-    space = main_job.CONFIGS / "search_space.yaml"
+    space = main_job.SETTINGS / "search_space.yaml"
     tuner = ArmTuner(config, TuneConfig(1, space), config.backbone, "sqlite:///unused.db")
     assert len(tuner.spaces) == 2 * len(OBJECTIVES)
     assert all({"reg_fused", "learning_rate"} <= set(found) for found in tuner.spaces.values())

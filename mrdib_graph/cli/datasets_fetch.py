@@ -1,23 +1,22 @@
-"""The command that obtains a public data set and builds its folder."""
+"""``mrdib-graph datasets fetch``: a public data set's files, made into its folder."""
 
 from __future__ import annotations
 
 import argparse
+import inspect
 import logging
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from mrdib_graph.cli.datasets_describe import count_lines
 from mrdib_graph.errors import ConfigError
-
-if TYPE_CHECKING:
-    from mrdib_graph.datasets import MultimodalDataset
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
-    """The flags of ``mrdib-graph datasets fetch``."""
+    """The flags of the command."""
     parser.add_argument("name", metavar="NAME", help="a name of `datasets list`, or file.py:Class")
     parser.add_argument(
         "--root", type=Path, default=Path("data"), metavar="DIR", help="where data lie (data)"
@@ -47,18 +46,13 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
 
 
-def fetch(args: argparse.Namespace) -> tuple[MultimodalDataset, Path]:
-    """Fetch what the flags name; progress goes to standard error.
-
-    Returns:
-        The data set and its folder.
+def command(args: argparse.Namespace) -> list[str]:
+    """Fetch what the flags name, and say in lines what was made; progress goes to standard error.
 
     Raises:
         ConfigError: The name, a flag or an option is wrong, or the data set has nothing to fetch.
         DataError: A file cannot be had or is wrong.
     """
-    import inspect
-
     from mrdib_graph import datasets, resolver
     from mrdib_graph.datasets import FetchOptions
 
@@ -74,7 +68,8 @@ def fetch(args: argparse.Namespace) -> tuple[MultimodalDataset, Path]:
     dataset = resolver.build(cls, _parse(args.options), "data set", **given)
     options = FetchOptions(args.local, args.mirror, args.any_checksum, args.timeout, args.attempts)
     with _progress():
-        return dataset, dataset.fetch(options)
+        folder = dataset.fetch(options)
+    return [*count_lines(dataset), f"{'folder:':<14}{folder}"]
 
 
 def _parse(options: Sequence[str]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-RUN = Path(__file__).resolve().parents[2] / "benchmarks" / "run.py"
+RUN = ("-m", "mrdib_graph", "run")
 VBPR = ("--backbone", "vbpr")
 
 
@@ -86,7 +86,7 @@ def test_a_modality_that_is_not_there(job, data_folder: Path) -> None:
 
 def test_bad_data_as_a_program(data_folder: Path) -> None:
     damage_nan(data_folder)
-    command = [sys.executable, str(RUN), *VBPR, "--dataset", str(data_folder)]
+    command = [sys.executable, *RUN, *VBPR, "--dataset", str(data_folder)]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     done = subprocess.run(
         [*command, "--no-mlflow", "--out", "new"], capture_output=True, text=True, env=environment

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mrdib_graph.cli import main
-from mrdib_graph.cli_explain import add_flags, explanation_lines
+from mrdib_graph.cli.explain import add_flags, command
 from mrdib_graph.experiment import Experiment, Outputs, restore_run, telling
 from mrdib_graph.experiment.config import RunConfig, Settings
 from mrdib_graph.explanation import explain
@@ -45,7 +45,7 @@ def test_the_flags_and_the_lines_work_apart(finished: Path) -> None:
     parser = argparse.ArgumentParser()
     add_flags(parser)
     arguments = ["--run", str(finished), "--user", "7", "--top", "2"]
-    lines = explanation_lines(parser.parse_args(arguments))
+    lines = command(parser.parse_args(arguments))
     assert sum(line.startswith("user 7, item ") for line in lines) == 2
 
 
@@ -157,7 +157,7 @@ def test_errors_are_short_and_have_their_status(
     assert run(*arguments.replace("RUN", str(finished)).split()) == status
     out, err = capsys.readouterr()
     assert out == "" and message in err
-    assert err.startswith("mrdib-graph: error: ") and len(err.splitlines()) <= 2
+    assert err.startswith("error: ") and len(err.splitlines()) == 1
 
 
 def test_a_bundle_alone_and_a_run_without_checkpoints(finished, tmp_path, capsys) -> None:

@@ -1,0 +1,35 @@
+import pytest
+
+from mrdib_graph.cli import Parser
+from mrdib_graph.cli.parser import name_list, one_line, table
+from mrdib_graph.errors import ConfigError
+
+
+@pytest.fixture
+def parser() -> Parser:
+    made = Parser(prog="shop")
+    made.add_argument("--colour", choices=("red", "green"), required=True)
+    made.add_argument("--size", type=int)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("--color red", r"^unknown flag --color; did you mean '--colour'\? See shop --help$"),
+        ("--colour read", r"^--colour: got 'read', expected red, green; did you mean 'red'\?"),
+        ("--colo red", "unknown flag --colo;"),  # no abbreviations
+        ("--size 1", "required: --colour"),
+        ("--colour red --size x", "--size: invalid int value: 'x'"),
+        ("--colour red blue", "unrecognized arguments: blue"),
+    ],
+)
+def test_a_mistake_is_a_config_error_that_names_the_nearest(parser, arguments, message) -> None:
+    with pytest.raises(ConfigError, match=message):
+        parser.parse_args(arguments.split())
+
+
+def test_what_lines_are_made_of() -> None:
+    assert name_list(" a, b,,") == ["a", "b"]
+    assert one_line("a\x1b\n") == "a\\x1b\\n"
+    assert table([("a", "b"), ("long", "")]) == ["a     b", "long"]
