@@ -93,10 +93,10 @@ def check_options(
         ConfigError: An option is unknown (with the nearest one), set by the caller, of another
             type or out of range.
     """
-    parameters = inspect.signature(cls).parameters
-    known = [*also, *(name for name in parameters if name not in given)]
-    anything = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values())
-    hints = _hints(cls.__init__ if inspect.isclass(cls) else cls)
+    found = parameters(cls)
+    known = [*also, *(name for name in found if name not in given)]
+    anything = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in found.values())
+    hints = {name: parameter.annotation for name, parameter in found.items()}
     for name, value in options.items():
         if name in given:
             raise ConfigError(f"{what}: option '{name}' has a place of its own; leave it out here")
@@ -107,6 +107,28 @@ def check_options(
             )
         if name in hints and (wrong := mismatch(f"option '{name}'", value, hints[name])):
             raise ConfigError(f"{what}: {wrong}")
+
+
+def parameters(cls: Callable[..., Any]) -> dict[str, inspect.Parameter]:
+    """What a class or function can be given, each with its type hint as annotation.
+
+    ``**more`` of a constructor stands for what the constructor of the base class takes: that is
+    how a class hands on options that it does not read.
+    """
+    bases = inspect.getmro(cls)[:-1] if inspect.isclass(cls) else ()
+    makers = [vars(base)["__init__"] for base in bases if "__init__" in vars(base)]
+    found: dict[str, inspect.Parameter] = {}
+    rest: dict[str, inspect.Parameter] = {}
+    for make in makers or [cls]:
+        hints, rest = _hints(make), {}
+        for name, parameter in inspect.signature(make).parameters.items():
+            if parameter.kind is parameter.VAR_KEYWORD:
+                rest = {name: parameter}
+            elif parameter.kind is not parameter.VAR_POSITIONAL and name != "self":
+                found.setdefault(name, parameter.replace(annotation=hints.get(name, Any)))
+        if not rest:
+            break
+    return found | rest
 
 
 def mismatch(name: str, value: object, hint: Any, numbers_only: bool = False) -> str:

@@ -260,10 +260,7 @@ class Recommender(Module):
         self, data: HeteroData, users: Tensor | None = None, items: Tensor | None = None
     ) -> Embeddings:
         """The backbone's rows of some nodes, or of all, with codes for what items lack."""
-        if users is None or items is None:
-            rows = self.backbone.encode(data)
-        else:
-            rows = self.backbone.encode_rows(data, users, items)
+        rows = self.backbone.encoded(data, users, items)
         if self.missing_codes is None:
             return rows
         return {**rows, graph.ITEM: self.missing_codes(rows[graph.ITEM], data, items)}
@@ -275,7 +272,7 @@ class Recommender(Module):
 
     def _whole(self, data: HeteroData, rows: Embeddings, node_type: str) -> Fused:
         """Fused rows, with what follows the fusion where the backbone has it."""
-        fused = self.backbone.fuse(rows[node_type], node_type)
+        fused = self.backbone.fused(rows[node_type], node_type)
         return fused if self.backbone.rowwise else self.backbone.propagate(fused, node_type, data)
 
     def _alone(

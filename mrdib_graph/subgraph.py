@@ -14,7 +14,6 @@ from torch import Tensor
 from torch.nn import Embedding
 from torch_geometric.data import HeteroData
 
-from mrdib_graph import graph
 from mrdib_graph.sparse import SparseMatrix
 
 ALL = "user and item"
@@ -49,26 +48,9 @@ class Sampling(NamedTuple):
     all_features: bool = False
 
 
-def user_item_messages(matrix: SparseMatrix, norm: str, num_hops: int) -> Messages:
-    """Messages along the user-item graph [U + I, U + I] of a norm."""
-    return Messages(f"user_item_{norm}", matrix, ALL, ALL, num_hops)
-
-
-def history_messages(data: HeteroData, norm: str, num_hops: int) -> Messages:
-    """Messages from items to the users who took them [U, I]."""
-    matrix = graph.user_history(data, norm)
-    return Messages(f"user_history_{norm}", matrix, graph.USER, graph.ITEM, num_hops)
-
-
-def item_messages(data: HeteroData, modality: str, kind: str, num_hops: int) -> Messages:
-    """Messages along the item graph of a modality [I, I]."""
-    matrix = graph.item_graph(data, modality, kind)
-    return Messages(f"item_{modality}_{kind}", matrix, graph.ITEM, graph.ITEM, num_hops)
-
-
 def is_subgraph(data: HeteroData) -> bool:
     """Whether a graph is a sampled subgraph."""
-    return "n_id" in data[graph.USER]
+    return "n_id" in data["user"]
 
 
 def table_rows(

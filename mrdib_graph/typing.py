@@ -7,7 +7,7 @@ of modalities, ``n`` rows of whatever is meant.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
 from torch import Tensor
@@ -61,21 +61,16 @@ class GaussianCode(NamedTuple):
 
 
 class Fused(NamedTuple):
-    """What ``Backbone.fuse`` returns: the scored rows and named views for auxiliary losses.
+    """What ``Backbone.fuse`` returns: the scored rows, and named views where a loss reads some.
 
     Shapes:
         ``out`` [n, w]; every view ``[n, *]``.
     """
 
     out: Tensor
-    views: Rows
+    views: Mapping[str, Tensor] = {}
 
     def take(self, index: Tensor) -> Fused:
         """Some of the rows."""
         views = {name: view.index_select(0, index) for name, view in self.views.items()}
         return Fused(self.out.index_select(0, index), views)
-
-
-def rows_of(names: Iterable[str], modality: str) -> list[str]:
-    """Which names hold a modality's content: its own, and those that end in ``/<modality>``."""
-    return [name for name in names if name == modality or name.endswith(f"/{modality}")]

@@ -26,7 +26,7 @@ LAYERS = (
             "resolver",
             "partial_information",
         ),
-        *("subgraph", "distributed", "eval_mode", "version"),
+        *("subgraph", "distributed", "eval_mode", "version", "row_names"),
     ),
     ("nn", "losses", "estimators", "tracking"),
     ("transforms", "features"),

@@ -17,6 +17,7 @@ from mrdib_graph.options import (
     check_options,
     checked,
     mismatch,
+    parameters,
     readable,
 )
 
@@ -199,3 +200,22 @@ def test_fields_of_a_dataclass_are_checked() -> None:
         Settings(0)
     with pytest.raises(ConfigError, match=r"kinds: got \('c',\), expected a list, each a or b"):
         replace(Settings(), kinds=("c",))
+
+
+class Base:
+    def __init__(self, size: Count, rate: Probability = 0.1) -> None: ...
+
+
+class HandsOn(Base):
+    def __init__(self, depth: NonNegativeInt = 2, **more: Any) -> None: ...
+
+
+def test_more_options_are_those_of_the_base_class():
+    found = parameters(HandsOn)
+    assert list(found) == ["depth", "size", "rate"] and found["rate"].default == 0.1
+    check_options(HandsOn, {"depth": 0, "rate": 0.5}, "thing", given=["size"])
+    with pytest.raises(ConfigError, match=r"'rat' is unknown.*Options: depth, rate"):
+        check_options(HandsOn, {"rat": 0.5}, "thing", given=["size"])
+    with pytest.raises(ConfigError, match="option 'rate': got 2, expected a probability below 1"):
+        check_options(HandsOn, {"rate": 2}, "thing")
+    assert list(parameters(Open)) == ["size", "more"]

@@ -2,9 +2,11 @@
 
 from mrdib_graph.backbones.backbone import (
     CONTEXT,
-    JOINT,
     Backbone,
+    Capabilities,
+    Sizes,
     Step,
+    capabilities,
     embedding,
     take_rows,
 )
@@ -23,6 +25,7 @@ from mrdib_graph.backbones.slmrec import SLMRec
 from mrdib_graph.backbones.smore import SMORE
 from mrdib_graph.backbones.soil import SOIL
 from mrdib_graph.backbones.vbpr import VBPR
+from mrdib_graph.row_names import JOINT
 
 __all__ = [
     "BM3",
@@ -40,10 +43,13 @@ __all__ = [
     "SOIL",
     "VBPR",
     "Backbone",
+    "Capabilities",
     "DualGNN",
     "LGMRec",
     "LightGCN",
+    "Sizes",
     "Step",
+    "capabilities",
     "embedding",
     "take_rows",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, NamedTuple, Self
+from typing import Any, ClassVar, NamedTuple, NotRequired, Self, TypedDict
 
 import torch
 from torch import Tensor
@@ -14,6 +14,7 @@ from torch_geometric.transforms import BaseTransform
 
 from mrdib_graph import graph, resolver
 from mrdib_graph.errors import ConfigError
+from mrdib_graph.options import Count, checked
 from mrdib_graph.subgraph import Sampling
 from mrdib_graph.transforms import AlignFeatures
 from mrdib_graph.typing import Embeddings, Fused, Placement, Rows, Terms, Triplets
@@ -22,8 +23,17 @@ CONTEXT = "context"
 """Key of what ``encode`` gives beside users and items: tensors of any shape, for the losses."""
 
 
-JOINT = "joint"
-"""Name of a code of all modalities together, and of the user rows that score it."""
+class Sizes(TypedDict):
+    """What the library gives to the constructor of every backbone, read off the graph.
+
+    ``num_users`` U, ``num_items`` I, ``in_channels`` the raw feature width d_m of each modality,
+    whose keys are the modalities, and ``embedding_dim`` d.
+    """
+
+    num_users: int
+    num_items: int
+    in_channels: Mapping[str, int]
+    embedding_dim: NotRequired[int]
 
 
 class Step(NamedTuple):
@@ -44,13 +54,25 @@ class Step(NamedTuple):
     item_of: Tensor
 
 
+class Capabilities(NamedTuple):
+    """What can be done with a backbone, see :func:`capabilities`."""
+
+    rowwise: bool
+    has_ids: bool
+    can_be_sampled: bool
+    needs_modalities: bool
+    placements: tuple[Placement, ...]
+
+
 class Backbone(Module, ABC):
     """A recommender in two functions: :meth:`encode` and :meth:`fuse`.
 
     ``encode`` turns the graph into one embedding table per name, for users and for items; a name
     is a modality or the backbone's own (``'id'``).  ``fuse`` turns rows of those tables into the
-    rows whose inner product is the score.  MRdIB and the controls stand between the two.  A
-    backbone that passes messages after the fusion has a third, :meth:`propagate`.
+    rows whose inner product is the score.  MRdIB and the controls stand between the two.  Beside
+    them a backbone has :attr:`graphs`, the derived graphs that it reads, and
+    :meth:`auxiliary_loss` with :attr:`loss_weights`, loss terms of its own.  These four are all
+    that most backbones need; the rest of the class has defaults.
 
     Dropout and other noise is drawn from torch's default generator, in training mode only;
     checkpoints hold its state.
@@ -62,37 +84,25 @@ class Backbone(Module, ABC):
         embedding_dim: d.
 
     Raises:
-        ConfigError: A size is below 1.
+        ConfigError: A size is below 1, or there is no modality where one is needed.
     """
-
-    rowwise: bool = True
-    """Whether the score needs no :meth:`propagate`, so that the rows of a batch are enough."""
-
-    has_ids: bool = True
-    """Whether users and items have rows named ``'id'``, which some controls act on."""
-
-    placements: ClassVar[tuple[Placement, ...]] = ("inline", "auxiliary")
-    """Where MRdIB can stand, the default first."""
 
     loss_weights: Mapping[str, float] = {}
     """Weight of each term that :meth:`auxiliary_loss` returns, and of ``'ranking'`` if not 1."""
 
+    @checked
     def __init__(
         self,
-        num_users: int,
-        num_items: int,
-        in_channels: Mapping[str, int],
-        embedding_dim: int = 64,
+        num_users: Count,
+        num_items: Count,
+        in_channels: Mapping[str, Count],
+        embedding_dim: Count = 64,
     ) -> None:
         super().__init__()
-        for name, size in (
-            ("num_users", num_users),
-            ("num_items", num_items),
-            ("embedding_dim", embedding_dim),
-            *((f"in_channels[{m!r}]", d) for m, d in in_channels.items()),
-        ):
-            if size < 1:
-                raise ConfigError(f"{name}: got {size}, expected 1 or more")
+        if self.needs_modalities and not in_channels:
+            raise ConfigError(
+                f"in_channels: the graph has no modality, {type(self).__name__} needs one or more"
+            )
         self.num_users = num_users
         self.num_items = num_items
         self.in_channels = dict(in_channels)
@@ -120,28 +130,52 @@ class Backbone(Module, ABC):
         """Names of the modalities that this backbone makes embeddings of."""
         return list(self.in_channels)
 
-    def check_modalities(self, names: Sequence[str], what: str) -> None:
-        """Refuse MRdIB or a control, ``what``, that names modalities which are not here.
+    @abstractmethod
+    def encode(self, data: HeteroData) -> Embeddings:
+        """Message passing: ``{'user': {name: [U, d]}, 'item': {name: [I, d]}}``.
 
-        Raises:
-            ConfigError: A name is unknown, or the backbone has no modality at all.
+        A third key, ``'context'``, may hold tensors of any shape that :meth:`auxiliary_loss` reads.
         """
-        if not self.modalities:
-            raise ConfigError(
-                f"{what} cannot be used with {type(self).__name__}: the backbone has no modality "
-                "embeddings; choose a multimodal one, or run it bare"
-            )
-        unknown = [name for name in names if name not in self.modalities]
-        if unknown:
-            raise ConfigError(
-                f"{what}: modality '{unknown[0]}' is not one of {type(self).__name__}'s: "
-                f"{', '.join(self.modalities)}"
-            )
+
+    @abstractmethod
+    def fuse(self, h: Rows, node_type: str) -> Fused | Tensor:
+        """Rows of every name to the scored rows, row by row: [n, d] each -> [n, w].
+
+        The rows alone, or :class:`Fused` with views of them that :meth:`auxiliary_loss` reads.
+        """
 
     @property
     def graphs(self) -> Sequence[BaseTransform]:
         """Transforms that add the derived graphs this backbone reads."""
         return ()
+
+    def auxiliary_loss(self, data: HeteroData, step: Step) -> Terms:
+        """The backbone's own loss terms, unweighted; see :attr:`loss_weights`."""
+        del data, step
+        return {}
+
+    # Advanced: capabilities, sampled training, messages after the fusion, scores of a modality
+    # alone, and what the library calls.  Read on only if the above is not enough.
+
+    rowwise: bool = True
+    """Whether the score needs no :meth:`propagate`, so that the rows of a batch are enough."""
+
+    has_ids: bool = True
+    """Whether users and items have rows named ``'id'``, which some controls act on."""
+
+    can_be_sampled: ClassVar[bool] = False
+    """Whether :meth:`sampling` is written; options may still forbid it (:attr:`not_sampled`)."""
+
+    needs_modalities: ClassVar[bool] = False
+    """Whether a graph without modalities is refused."""
+
+    placements: ClassVar[tuple[Placement, ...]] = ("inline", "auxiliary")
+    """Where MRdIB can stand, the default first."""
+
+    def propagate(self, fused: Fused, node_type: str, data: HeteroData) -> Fused:
+        """Message passing after the fusion, on full tables; asked for where not ``rowwise``."""
+        del node_type, data
+        return fused
 
     def prepare(self, data: HeteroData) -> HeteroData:
         """A shallow copy of the graph with everything that ``encode`` reads; cheap when there."""
@@ -150,16 +184,30 @@ class Backbone(Module, ABC):
             data = transform(data)
         return data
 
+    def prepare_epoch(self, data: HeteroData, generator: torch.Generator) -> None:
+        """Called before each epoch: prune edges, mark a learned graph for rebuilding."""
+        del data, generator
+
+    def encode_rows(self, data: HeteroData, users: Tensor, items: Tensor) -> Embeddings:
+        """The rows of a batch; override it where rows can be encoded without the full tables.
+
+        Shapes:
+            ``users`` [B], ``items`` [n] -> ``{'user': {name: [B, d]}, 'item': {name: [n, d]}}``.
+        """
+        return take_rows(self.encode(data), users, items)
+
     @property
     def not_sampled(self) -> str | None:
         """Why it cannot be trained on sampled subgraphs; None where it can.
 
-        A backbone that can answers None here, says in :meth:`sampling` what it reads, and finds the
-        rows of its tables by :func:`mrdib_graph.subgraph.table_rows`.
+        A backbone that can sets :attr:`can_be_sampled`, says in :meth:`sampling` what it reads, and
+        finds the rows of its tables by :func:`mrdib_graph.subgraph.table_rows`.
         """
         if not self.rowwise:
             return "it passes messages after the fusion, over all nodes"
-        return "it does not say which messages it passes (Backbone.sampling)"
+        if not self.can_be_sampled:
+            return "it does not say which messages it passes (Backbone.sampling)"
+        return None
 
     def check_sampled(self) -> None:
         """Refuse sampled subgraphs where they cannot be trained on.
@@ -186,38 +234,27 @@ class Backbone(Module, ABC):
         self.check_sampled()
         return Sampling()
 
-    @abstractmethod
-    def encode(self, data: HeteroData) -> Embeddings:
-        """Message passing: ``{'user': {name: [U, d]}, 'item': {name: [I, d]}}``.
+    def check_modalities(self, names: Sequence[str], what: str) -> None:
+        """Refuse MRdIB or a control, ``what``, that names modalities which are not here.
 
-        A third key, ``'context'``, may hold tensors of any shape that :meth:`auxiliary_loss` reads.
+        Raises:
+            ConfigError: A name is unknown, or the backbone has no modality at all.
         """
-
-    def encode_rows(self, data: HeteroData, users: Tensor, items: Tensor) -> Embeddings:
-        """The rows of a batch; override it where rows can be encoded without the full tables.
-
-        Shapes:
-            ``users`` [B], ``items`` [n] -> ``{'user': {name: [B, d]}, 'item': {name: [n, d]}}``.
-        """
-        return take_rows(self.encode(data), users, items)
-
-    @abstractmethod
-    def fuse(self, h: Rows, node_type: str) -> Fused:
-        """Rows of every name to the scored rows, row by row: [n, d] each -> [n, w]."""
-
-    def propagate(self, fused: Fused, node_type: str, data: HeteroData) -> Fused:
-        """Message passing after the fusion, on full tables; asked for where not ``rowwise``."""
-        del node_type, data
-        return fused
-
-    def auxiliary_loss(self, data: HeteroData, step: Step) -> Terms:
-        """The backbone's own loss terms, unweighted; see ``loss_weights``."""
-        del data, step
-        return {}
+        if not self.modalities:
+            raise ConfigError(
+                f"{what} cannot be used with {type(self).__name__}: the backbone has no modality "
+                "embeddings; choose a multimodal one, or run it bare"
+            )
+        unknown = [name for name in names if name not in self.modalities]
+        if unknown:
+            raise ConfigError(
+                f"{what}: modality '{unknown[0]}' is not one of {type(self).__name__}'s: "
+                f"{', '.join(self.modalities)}"
+            )
 
     def modality_user(self, modality: str, user: Rows) -> Tensor:
         """The user rows that score a modality alone: the user's code, else the fused row."""
-        return user[modality] if modality in user else self.fuse(user, graph.USER).out
+        return user[modality] if modality in user else self.fused(user, graph.USER).out
 
     def modality_score(self, modality: str, user: Tensor, item: Tensor) -> Tensor:
         """Score of one modality's code alone, :math:`s_m(u, i)`: an inner product.
@@ -233,18 +270,74 @@ class Backbone(Module, ABC):
         del modality
         return ((user.unsqueeze(1) if item.dim() == 3 else user) * item).sum(-1)
 
-    def content_names(self, names: Sequence[str]) -> list[str]:
-        """Names of all item rows that belong to some modalities, or other rows such as ``'id'``."""
-        return list(names)
-
     def joint_code(self, item: Rows) -> Tensor | None:
-        """Code of all modalities together [n, d], where there is one beside theirs."""
+        """Code of all modalities together [n, d], which only :class:`LateFusion` has."""
         del item
         return None
 
-    def prepare_epoch(self, data: HeteroData, generator: torch.Generator) -> None:
-        """Called before each epoch: prune edges, mark a learned graph for rebuilding."""
-        del data, generator
+    def content_names(self, names: Sequence[str]) -> list[str]:
+        """Names of all item rows of some modalities; more than one each in :class:`LateFusion`."""
+        return list(names)
+
+    def encoded(
+        self, data: HeteroData, users: Tensor | None = None, items: Tensor | None = None
+    ) -> Embeddings:
+        """What :meth:`encode` gives, or for users and items :meth:`encode_rows`, checked.
+
+        Raises:
+            ConfigError: Users or items are left out, or a table has another number of rows.
+        """
+        if users is None or items is None:
+            what, found = "encode", self.encode(data)
+            expected = {graph.USER: graph.num_users(data), graph.ITEM: graph.num_items(data)}
+        else:
+            what, found = "encode_rows", self.encode_rows(data, users, items)
+            expected = {graph.USER: users.numel(), graph.ITEM: items.numel()}
+        what = f"{type(self).__name__}.{what}"
+        for node_type, size in expected.items():
+            rows = found.get(node_type) if isinstance(found, dict) else None
+            if not isinstance(rows, dict):
+                raise ConfigError(
+                    f"{what}: there are no rows of the {node_type}s; return "
+                    "{'user': {name: rows}, 'item': {name: rows}}"
+                )
+            for name, x in rows.items():
+                if not isinstance(x, Tensor) or x.dim() != 2 or x.size(0) != size:
+                    raise ConfigError(
+                        f"{what}: {node_type} rows '{name}' are {_shape(x)}, expected a tensor "
+                        f"[{size}, d], a row for each {node_type}"
+                    )
+        return found
+
+    def fused(self, h: Rows, node_type: str) -> Fused:
+        """What :meth:`fuse` gives, checked: a tensor alone becomes :class:`Fused` without views.
+
+        Raises:
+            ConfigError: It is neither, or has not one row for each row given.
+        """
+        found = self.fuse(h, node_type)
+        fused = found if isinstance(found, Fused) else Fused(found)
+        size = next(iter(h.values())).size(0)
+        if not isinstance(fused.out, Tensor) or fused.out.dim() != 2 or fused.out.size(0) != size:
+            raise ConfigError(
+                f"{type(self).__name__}.fuse: got {_shape(fused.out)}, expected a tensor "
+                f"[{size}, w], a row for each {node_type} row given, or Fused(rows, views)"
+            )
+        return fused
+
+
+def capabilities(backbone: Backbone | type[Backbone]) -> Capabilities:
+    """What can be done with a backbone; of a class, what can be done for some of its options."""
+    sampled = backbone.can_be_sampled
+    if isinstance(backbone, Backbone):
+        sampled = backbone.not_sampled is None
+    return Capabilities(
+        backbone.rowwise, backbone.has_ids, sampled, backbone.needs_modalities, backbone.placements
+    )
+
+
+def _shape(x: object) -> str:
+    return f"a tensor {list(x.shape)}" if isinstance(x, Tensor) else f"of type {type(x).__name__}"
 
 
 def take_rows(tables: Embeddings, users: Tensor, items: Tensor) -> Embeddings:

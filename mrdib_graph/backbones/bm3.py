@@ -21,11 +21,12 @@ from mrdib_graph.backbones.backbone import (
     features_trained,
     take_rows,
 )
+from mrdib_graph.backbones.messages import user_item_messages
 from mrdib_graph.backbones.modality_users import ModalityUsers, UserSide
 from mrdib_graph.errors import ConfigError
 from mrdib_graph.losses import cosine_distance, emb_norm
 from mrdib_graph.nn import LightConv, Projection
-from mrdib_graph.subgraph import Sampling, table_rows, user_item_messages
+from mrdib_graph.subgraph import Sampling, table_rows
 from mrdib_graph.transforms import UserItemGraph
 from mrdib_graph.typing import Embeddings, Fused, Placement, Rows, Terms
 

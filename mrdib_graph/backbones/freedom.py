@@ -15,17 +15,12 @@ from torch_geometric.transforms import BaseTransform
 from mrdib_graph import graph
 from mrdib_graph.backbones.backbone import Backbone, Step, embedding, features_trained
 from mrdib_graph.backbones.item_graph_sum import shares
+from mrdib_graph.backbones.messages import item_messages, user_item_messages
 from mrdib_graph.backbones.modality_users import ModalityUsers, UserSide
 from mrdib_graph.errors import ConfigError
 from mrdib_graph.nn import LightConv, Projection, bipartite_sym, degree_sample
 from mrdib_graph.sparse import SparseMatrix
-from mrdib_graph.subgraph import (
-    Sampling,
-    is_subgraph,
-    item_messages,
-    table_rows,
-    user_item_messages,
-)
+from mrdib_graph.subgraph import Sampling, is_subgraph, table_rows
 from mrdib_graph.transforms import ItemKNNGraph, UserHistoryGraph, UserItemGraph
 from mrdib_graph.typing import Embeddings, Fused, Rows, Terms
 

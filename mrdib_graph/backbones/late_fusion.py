@@ -13,13 +13,12 @@ from torch_geometric.data import HeteroData
 from torch_geometric.transforms import BaseTransform
 
 from mrdib_graph import graph
-from mrdib_graph.backbones.backbone import CONTEXT, JOINT, Backbone, Step, embedding
+from mrdib_graph.backbones.backbone import CONTEXT, Backbone, Step, embedding
 from mrdib_graph.errors import ConfigError
 from mrdib_graph.nn import Projection
+from mrdib_graph.row_names import JOINT, in_inner_backbone, joint_share, of_inner_backbone
 from mrdib_graph.subgraph import Sampling, table_rows
 from mrdib_graph.typing import Embeddings, Fused, Rows, Terms
-
-_PREFIX = "backbone/"
 
 
 class LateFusion(Backbone):
@@ -121,7 +120,7 @@ class LateFusion(Backbone):
 
     def fuse(self, h: Rows, node_type: str) -> Fused:
         """The backbone's fused rows beside the codes."""
-        fused = self.inner.fuse(self._inner_rows(h), node_type)
+        fused = self.inner.fused(self._inner_rows(h), node_type)
         joint = h[JOINT] if node_type == graph.USER else self.joint_code(h)
         codes = [*(h[m] for m in self.modalities), joint]
         return Fused(torch.cat([fused.out, *codes], dim=1), fused.views)
@@ -145,13 +144,13 @@ class LateFusion(Backbone):
 
     def content_names(self, names: Sequence[str]) -> list[str]:
         """A modality's code, its share of the joint one, and the backbone's own rows of it."""
-        own = {m: [m, f"{JOINT}/{m}"] for m in self.modalities}
-        inner = [_PREFIX + m for m in names if m in self.inner.modalities]
+        own = {m: [m, joint_share(m)] for m in self.modalities}
+        inner = [of_inner_backbone(m) for m in names if m in self.inner.modalities]
         return [x for name in names for x in own.get(name, [name])] + inner
 
     def joint_code(self, item: Rows) -> Tensor:
         """The sum of the modalities' shares."""
-        return torch.stack([item[f"{JOINT}/{m}"] for m in self.modalities]).sum(0)
+        return torch.stack([item[joint_share(m)] for m in self.modalities]).sum(0)
 
     @property
     def _width(self) -> int:
@@ -168,7 +167,7 @@ class LateFusion(Backbone):
             x, mask = graph.item_features(data, m)
             keep = (mask if items is None else mask[items]).unsqueeze(1)
             both = self.project[m](x, items) * keep
-            z[m], z[f"{JOINT}/{m}"] = torch.split(both, self.embedding_dim, dim=1)
+            z[m], z[joint_share(m)] = torch.split(both, self.embedding_dim, dim=1)
         own = {graph.USER: dict(zip([*self.modalities, JOINT], theta, strict=True)), graph.ITEM: z}
         return {
             key: of_type
@@ -178,11 +177,11 @@ class LateFusion(Backbone):
         }
 
     def _outer_name(self, name: str) -> str:
-        return _PREFIX + name if name in self.modalities else name
+        return of_inner_backbone(name) if name in self.modalities else name
 
     def _inner_rows(self, h: Rows) -> Rows:
-        own = {*self.modalities, JOINT, *(f"{JOINT}/{m}" for m in self.modalities)}
-        return {name.removeprefix(_PREFIX): x for name, x in h.items() if name not in own}
+        own = {*self.modalities, JOINT, *(joint_share(m) for m in self.modalities)}
+        return {in_inner_backbone(name): x for name, x in h.items() if name not in own}
 
     def _inner_fused(self, fused: Fused) -> Fused:
         return Fused(fused.out[:, : -self._width], fused.views)

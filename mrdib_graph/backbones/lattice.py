@@ -14,13 +14,14 @@ from torch_geometric.transforms import BaseTransform
 
 from mrdib_graph import graph
 from mrdib_graph.backbones.backbone import Backbone, Step, embedding
+from mrdib_graph.backbones.messages import item_messages, user_item_messages
 from mrdib_graph.backbones.modality_users import ModalityUsers, UserSide
 from mrdib_graph.errors import ConfigError
 from mrdib_graph.losses import l2_half
 from mrdib_graph.nn import ItemGraphLearner, LightConv, Projection, neighbor_matrix
 from mrdib_graph.nn.neighbor_search import Search
 from mrdib_graph.sparse import SparseMatrix, spmm_values
-from mrdib_graph.subgraph import Sampling, item_messages, table_rows, user_item_messages
+from mrdib_graph.subgraph import Sampling, table_rows
 from mrdib_graph.transforms import ItemKNNGraph, UserItemGraph
 from mrdib_graph.typing import Embeddings, Fused, Rows, Terms
 

@@ -12,10 +12,11 @@ from torch_geometric.transforms import BaseTransform
 
 from mrdib_graph import graph
 from mrdib_graph.backbones.backbone import Backbone, Step, embedding
+from mrdib_graph.backbones.messages import user_item_messages
 from mrdib_graph.errors import ConfigError
 from mrdib_graph.losses import emb_norm, l2_half
 from mrdib_graph.nn import LightConv
-from mrdib_graph.subgraph import Sampling, table_rows, user_item_messages
+from mrdib_graph.subgraph import Sampling, table_rows
 from mrdib_graph.transforms import UserItemGraph
 from mrdib_graph.typing import Embeddings, Fused, Rows, Terms
 

@@ -11,8 +11,9 @@ from torch_geometric.transforms import BaseTransform
 
 from mrdib_graph import graph
 from mrdib_graph.backbones.backbone import embedding
+from mrdib_graph.backbones.messages import history_messages
 from mrdib_graph.errors import ConfigError
-from mrdib_graph.subgraph import Messages, history_messages, table_rows
+from mrdib_graph.subgraph import Messages, table_rows
 from mrdib_graph.transforms import UserHistoryGraph
 from mrdib_graph.typing import Rows
 

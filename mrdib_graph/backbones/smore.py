@@ -11,18 +11,12 @@ from torch_geometric.transforms import BaseTransform
 
 from mrdib_graph import graph
 from mrdib_graph.backbones.backbone import Backbone, Step, embedding, features_trained
+from mrdib_graph.backbones.messages import history_messages, item_messages, user_item_messages
 from mrdib_graph.backbones.side_contrast import side_contrast
 from mrdib_graph.errors import ConfigError
 from mrdib_graph.losses import l2_half
 from mrdib_graph.nn import GatedIDs, LightConv, Projection, SpectralFilter
-from mrdib_graph.subgraph import (
-    Messages,
-    Sampling,
-    history_messages,
-    item_messages,
-    table_rows,
-    user_item_messages,
-)
+from mrdib_graph.subgraph import Messages, Sampling, table_rows
 from mrdib_graph.transforms import MaxItemGraph, UserHistoryGraph, UserItemGraph
 from mrdib_graph.typing import Embeddings, Fused, Rows, Terms
 

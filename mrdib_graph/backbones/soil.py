@@ -13,11 +13,12 @@ from torch_geometric.transforms import BaseTransform
 
 from mrdib_graph import graph
 from mrdib_graph.backbones.backbone import Backbone, Step, embedding
+from mrdib_graph.backbones.messages import item_messages
 from mrdib_graph.backbones.side_contrast import side_contrast
 from mrdib_graph.errors import ConfigError
 from mrdib_graph.losses import info_nce
 from mrdib_graph.nn import AttentionFuser, GatedIDs, LightConv, Projection
-from mrdib_graph.subgraph import ALL, Messages, Sampling, item_messages, table_rows
+from mrdib_graph.subgraph import ALL, Messages, Sampling, table_rows
 from mrdib_graph.transforms import InterestItemGraph, SecondOrderGraph
 from mrdib_graph.transforms.second_order_graph import RANorm
 from mrdib_graph.typing import Embeddings, Fused, Rows, Terms

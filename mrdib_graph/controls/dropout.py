@@ -9,7 +9,8 @@ from torch import Tensor
 
 from mrdib_graph.controls.control import Control, id_rows, replace_item_rows
 from mrdib_graph.errors import ConfigError
-from mrdib_graph.typing import Embeddings, Rows, rows_of
+from mrdib_graph.row_names import rows_of
+from mrdib_graph.typing import Embeddings, Rows
 
 
 class IDDropout(Control):

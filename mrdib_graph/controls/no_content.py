@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 
 from mrdib_graph.controls.control import Control, replace_item_rows
-from mrdib_graph.typing import Embeddings, rows_of
+from mrdib_graph.row_names import rows_of
+from mrdib_graph.typing import Embeddings
 
 
 class NoContent(Control):

@@ -8,7 +8,8 @@ import torch
 
 from mrdib_graph.controls.control import Control
 from mrdib_graph.errors import ConfigError
-from mrdib_graph.typing import Embeddings, rows_of
+from mrdib_graph.row_names import rows_of
+from mrdib_graph.typing import Embeddings
 
 
 class Noise(Control):

@@ -50,6 +50,7 @@ def check_backbone(backbone_class: type[Backbone], **options: Any) -> None:
 
     Raises:
         AssertionError: A check fails; the message says which and shows the values.
+        ConfigError: A function returns something else than it should.
     """
     with torch.random.fork_rng(devices=[]):
         for count in range(1, len(_MODALITIES) + 1):
@@ -113,8 +114,8 @@ def _check_rows(cls: type[Backbone], options: dict[str, Any]) -> None:
     run.steps(run.batches[:1])
     backbone = run.backbone.eval()
     users, items = torch.tensor([29, 0, 3, 3]), torch.tensor([39, 2, 3, 0, 1, 2, 7, 7])
-    tables = backbone.encode(run.data)
-    rows, expected = backbone.encode_rows(run.data, users, items), take_rows(tables, users, items)
+    tables = backbone.encoded(run.data)
+    rows, expected = backbone.encoded(run.data, users, items), take_rows(tables, users, items)
     index = {graph.USER: users, graph.ITEM: items}
     for node_type in index:
         of_type = expected[node_type]
@@ -123,8 +124,8 @@ def _check_rows(cls: type[Backbone], options: dict[str, Any]) -> None:
         )
         for name, value in of_type.items():
             _close(rows[node_type][name], value, f"encode_rows of {node_type} '{name}'", 1e-5)
-        full = backbone.fuse(tables[node_type], node_type)
-        rows_out = backbone.fuse(of_type, node_type).out
+        full = backbone.fused(tables[node_type], node_type)
+        rows_out = backbone.fused(of_type, node_type).out
         _close(rows_out, full.out[index[node_type]], f"fuse of {node_type} rows", 1e-5)
         if backbone.rowwise:
             after = backbone.propagate(full, node_type, run.data).out

@@ -6,7 +6,17 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from mrdib_graph import graph
-from mrdib_graph.backbones import Backbone, Step, embedding, take_rows
+from mrdib_graph.backbones import (
+    Backbone,
+    Capabilities,
+    DualGNN,
+    LightGCN,
+    Sizes,
+    Step,
+    capabilities,
+    embedding,
+    take_rows,
+)
 from mrdib_graph.errors import ConfigError
 from mrdib_graph.recommender import Recommender
 from mrdib_graph.testing import tiny_data
@@ -127,3 +137,83 @@ def test_embedding_is_xavier_uniform() -> None:
     bound = (6 / (2000 + 64)) ** 0.5
     assert weight.shape == (2000, 64) and float(weight.abs().max()) <= bound
     assert float(weight.std()) == pytest.approx(bound / 3**0.5, rel=0.02)
+
+
+def test_capabilities_are_asked_of_a_class_or_of_a_backbone() -> None:
+    both = ("inline", "auxiliary")
+    assert (
+        capabilities(Sums) == capabilities(made()) == Capabilities(True, True, False, False, both)
+    )
+    assert not capabilities(DualGNN).rowwise and not capabilities(DualGNN).has_ids
+    assert LightGCN.from_data(tiny_data()).not_sampled is None
+
+
+def test_sizes_are_what_from_data_gives() -> None:
+    sizes: Sizes = {"num_users": 3, "num_items": 4, "in_channels": {"image": 2}}
+    backbone = Sums(**sizes)
+    assert (backbone.num_users, backbone.num_items, backbone.embedding_dim) == (3, 4, 64)
+    with pytest.raises(ConfigError, match="num_users: got 0, expected 1 or more"):
+        Sums(**{**sizes, "num_users": 0})
+
+
+class Plain(Sums):
+    """Returns what a test wants."""
+
+    tables: object = None
+    rows: object = None
+
+    def encode(self, data: HeteroData) -> Embeddings:
+        return super().encode(data) if self.tables is None else self.tables  # type: ignore[return-value]
+
+    def fuse(self, h: Rows, node_type: str) -> Fused:
+        return self.rows  # type: ignore[return-value]
+
+
+def test_fuse_may_return_a_tensor() -> None:
+    backbone = Plain.from_data(tiny_data(), embedding_dim=2)
+    backbone.rows = torch.ones(3, 5)
+    fused = backbone.fused({"id": torch.zeros(3, 2)}, "item")
+    assert fused.out is backbone.rows and fused.views == {}
+    user, item = Recommender(Tensors.from_data(tiny_data(), embedding_dim=2)).tables(tiny_data())
+    assert user.shape == (30, 2) and item.shape == (40, 2)
+
+
+class Tensors(Sums):
+    def fuse(self, h: Rows, node_type: str) -> Tensor:  # type: ignore[override]
+        return super().fuse(h, node_type).out
+
+
+@pytest.mark.parametrize(
+    ("rows", "what"),
+    [
+        (None, "of type NoneType"),
+        ({"id": torch.ones(3, 5)}, "of type dict"),
+        (torch.ones(4, 5), r"a tensor \[4, 5\]"),
+        (torch.ones(3), r"a tensor \[3\]"),
+    ],
+)
+def test_what_else_fuse_returns_is_named(rows: object, what: str) -> None:
+    backbone = Plain.from_data(tiny_data(), embedding_dim=2)
+    backbone.rows = rows
+    with pytest.raises(ConfigError, match=rf"Plain.fuse: got {what}, expected a tensor \[3, w\]"):
+        backbone.fused({"id": torch.zeros(3, 2)}, "item")
+
+
+@pytest.mark.parametrize(
+    ("tables", "what"),
+    [
+        ({"user": {"id": torch.ones(30, 2)}}, "there are no rows of the items; return"),
+        (torch.ones(30, 2), "there are no rows of the users; return"),
+        (
+            {"user": {"id": torch.ones(30, 2)}, "item": {"id": torch.ones(30, 2)}},
+            r"item rows 'id' are a tensor \[30, 2\], expected a tensor \[40, d\], a row for each",
+        ),
+        ({"user": {"id": 0}, "item": {}}, "user rows 'id' are of type int, expected a tensor"),
+    ],
+)
+def test_what_else_encode_returns_is_named(tables: object, what: str) -> None:
+    backbone = Plain.from_data(tiny_data(), embedding_dim=2)
+    backbone.tables = tables
+    with pytest.raises(ConfigError, match=f"Plain.encode: {what}"):
+        backbone.encoded(tiny_data())
+    assert set(Tensors.from_data(tiny_data()).encoded(tiny_data())) == {"user", "item"}

@@ -13,8 +13,8 @@ from mrdib_graph.errors import ConfigError
 from mrdib_graph.experiment.config import Settings
 from mrdib_graph.experiment.objectives import build_recommender, why_not
 from mrdib_graph.loader import TripletLoader
+from mrdib_graph.row_names import rows_of
 from mrdib_graph.testing import check_backbone, tiny_data
-from mrdib_graph.typing import rows_of
 
 ALL = resolver.choices(backbones, Backbone)
 
