@@ -1,20 +1,15 @@
-"""``mrdib-graph datasets list``."""
+"""``mrdib-graph datasets list``: as ``mrdib-graph list datasets``."""
 
 from __future__ import annotations
 
 import argparse
 
-from mrdib_graph.cli.parser import table
+from mrdib_graph.cli import list as names
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
-    """The command has none."""
+    """The command has none of its own."""
+    parser.set_defaults(kind="datasets")
 
 
-def command(_: argparse.Namespace) -> list[str]:
-    """The data sets, one a line."""
-    from mrdib_graph import datasets, resolver
-
-    found = resolver.choices(datasets, datasets.MultimodalDataset)
-    rows = [(n, (cls.__doc__ or "").strip().splitlines()[0]) for n, cls in sorted(found.items())]
-    return table(rows)
+command = names.command

@@ -11,6 +11,7 @@ from types import ModuleType
 from typing import Any
 
 from mrdib_graph.cli import (
+    completion,
     datasets_check,
     datasets_convert,
     datasets_describe,
@@ -22,6 +23,7 @@ from mrdib_graph.cli import (
     run,
     ui,
 )
+from mrdib_graph.cli import list as list_names
 from mrdib_graph.cli.exit_status import exit_status
 from mrdib_graph.cli.parser import Parser, one_line
 from mrdib_graph.version import __version__
@@ -30,6 +32,8 @@ _COMMANDS = {
     "run": (run, "train backbones with several arms, compare them, write everything down"),
     "recommend": (recommend, "rank items for a user with a saved bundle"),
     "explain": (explain, "what each modality adds to a user's score"),
+    "list": (list_names, "names that the flags accept, with one line each"),
+    "completion": (completion, "print what a shell needs to complete commands and flags"),
     "ui": (ui, "start the MLflow UI on 127.0.0.1 for the runs in a folder"),
 }
 _DATASETS = {

@@ -15,8 +15,9 @@ import os
 import shlex
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from mrdib_graph.cli import run_flags
 from mrdib_graph.cli.parser import Parser, name_list
 from mrdib_graph.errors import ConfigError
 from mrdib_graph.experiment import config as configuration
@@ -29,85 +30,34 @@ if TYPE_CHECKING:
 SETTINGS = Path(str(importlib.resources.files("mrdib_graph") / "settings"))
 """Folder of the stored settings and of the search space."""
 
-# Flag, key of RunConfig, kind of value, help
-_RUN_FLAGS: tuple[tuple[str, str, str, str], ...] = (
-    ("--backbone", "backbone", "names", "name, comma list, 'all', or file.py:Class"),
-    ("--dataset", "dataset", "text", "name, or a folder with <name>.inter and *_feat.npy"),
-    ("--root", "root", "text", "folder that data sets live in"),
-    ("--arms", "arms", "names", "arms, comma list: bare, mrdib, paper, controls ..."),
-    ("--split", "split", "text", "split rule, or 'given'"),
-    ("--split-seed", "split_seed", "value", "seed of the split rule"),
-    ("--modalities", "modalities", "names", "which modalities, comma list; default all"),
-    ("--seeds", "seeds", "values", "training seeds, comma list"),
-    ("--baselines", "baselines", "names", "closed-form baselines shown beside, or 'none'"),
-    ("--out", "out", "text", "output folder; default runs/<time>-<dataset>-<backbone>"),
-    ("--tracking-uri", "tracking_uri", "text", "MLflow address; default a database in --out"),
-)
-
-# Flag, key of Settings (of every backbone in the command), kind, help
-_SETTINGS_FLAGS: tuple[tuple[str, str, str, str], ...] = (
-    ("--epochs", "trainer.epochs", "value", "epochs at most"),
-    ("--patience", "trainer.patience", "value", "evaluations without improvement before stopping"),
-    ("--batch-size", "trainer.batch_size", "value", "interactions per step"),
-    ("--learning-rate", "trainer.learning_rate", "value", "Adam's rate at the first epoch"),
-    ("--device", "trainer.device", "text", "auto, cpu, cuda"),
-    ("--loader", "trainer.loader", "text", "full, or neighbor: train on sampled subgraphs"),
-    ("--num-neighbors", "trainer.num_neighbors", "values", "of neighbor: fan-out of each hop"),
-    ("--embedding-dim", "embedding_dim", "value", "width of the embeddings"),
-    ("--placement", "placement", "text", "inline or auxiliary"),
-    ("--estimator", "arms.mrdib.estimator", "text", "mutual-information estimator"),
-    ("--alpha-kl", "arms.mrdib.alpha_kl", "value", "weight of the kl term"),
-    ("--alpha-redundancy", "arms.mrdib.alpha_redundancy", "value", "of the redundancy term"),
-    ("--alpha-unique", "arms.mrdib.alpha_unique", "value", "of the unique term"),
-)
-
 
 def build_parser() -> Parser:
     """A parser with the flags of :func:`read_config` alone, which scripts add theirs to."""
     parser = Parser()
-    add_config_flags(parser)
+    run_flags.add_config_flags(parser)
     return parser
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """The flags of the command."""
-    add_config_flags(parser)
-    add_main_flags(parser)
-
-
-def add_config_flags(parser: argparse.ArgumentParser) -> None:
-    """The flags that :func:`read_config` reads."""
-    for flag, _, _, text in (*_RUN_FLAGS, *_SETTINGS_FLAGS):
-        other = ["--objective"] if flag == "--arms" else []
-        parser.add_argument(flag, *other, metavar="X", help=text)
-    parser.add_argument(
-        "--weighting", choices=["fixed", "uncertainty", "dwa"], help="of the terms; default fixed"
-    )
-    parser.add_argument("--no-profile", action="store_true", help="skip the information profile")
-    parser.add_argument("--no-mlflow", action="store_true", help="do not tell MLflow")
-    parser.add_argument("--quiet", action="store_true", help="show no progress")
-    parser.add_argument("--config", type=Path, metavar="FILE", help="settings file (YAML)")
-    parser.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="A.B=C",
-        help="any key, for example settings.vbpr.reg_fused=0.05 or dataset_options.seed=3",
-    )
-
-
-def add_main_flags(parser: argparse.ArgumentParser) -> None:
-    """The flags of the main job alone, which other commands that read the flags lack."""
-    parser.add_argument("--print-config", action="store_true", help="show what would run, and stop")
-    parser.add_argument("--resume", type=Path, metavar="DIR", help="continue the run in a folder")
-    group = parser.add_argument_group("settings chosen on validation, before the run")
-    group.add_argument("--tune", metavar="N", help="N trials for each arm")
-    group.add_argument("--tune-seeds", metavar="X", help="training seeds of a trial; default 100")
-    group.add_argument("--tune-space", metavar="FILE", help="what is tried (YAML)")
+    run_flags.add_config_flags(parser)
+    group = parser.add_argument_group("this run")
+    group.add_argument("--print-config", action="store_true", help="Show what would run, and stop.")
+    group.add_argument("--resume", type=Path, metavar="DIR", help="Continue the run in a folder.")
+    group = parser.add_argument_group("search: settings chosen on validation, before the run")
+    group.add_argument("--tune", metavar="N", help="N trials for each arm.")
     group.add_argument(
-        "--tune-storage", metavar="URL", help="database or file that processes share"
+        "--tune-seeds", metavar="N,N", help="Training seeds of a trial. Default 100."
     )
-    group.add_argument("--tune-only", action="store_true", help="stop after the trials")
+    group.add_argument("--tune-space", metavar="FILE", help="What is tried (YAML).")
+    group.add_argument(
+        "--tune-storage", metavar="URL", help="Database or file that processes share."
+    )
+    group.add_argument("--tune-only", action="store_true", help="Stop after the trials.")
+    parser.epilog = (
+        "Settings of a backbone that are stored for a data set win over these defaults; they and "
+        f"the search space lie in {SETTINGS}."
+    )
 
 
 def read_tuning(arguments: argparse.Namespace) -> TuneConfig | None:
@@ -127,65 +77,20 @@ def read_tuning(arguments: argparse.Namespace) -> TuneConfig | None:
             "the search by the first command with --out"
         )
     return TuneConfig(
-        trials=_value(arguments.tune, "value"),
+        trials=configuration.parse_value(arguments.tune),
         space=Path(arguments.tune_space or SETTINGS / "search_space.yaml"),
-        seeds=tuple(_value(arguments.tune_seeds or "100", "values")),
+        seeds=tuple(map(configuration.parse_value, name_list(arguments.tune_seeds or "100"))),
         storage=arguments.tune_storage,
     )
 
 
 def read_config(arguments: argparse.Namespace) -> RunConfig:
-    """The configuration that the flags ask for.
+    """The configuration that the flags ask for, over the stored settings.
 
     Raises:
         ConfigError: An unknown key, a wrong type or a value out of range.
     """
-    given = vars(arguments)
-    flags: list[tuple[str, Any]] = []
-    for flag, key, kind, _ in _RUN_FLAGS:
-        text = given[flag.removeprefix("--").replace("-", "_")]
-        if text is not None:
-            flags.append((key, _value(text, kind)))
-    for flag, key in (("no_mlflow", "mlflow"), ("no_profile", "profile")):
-        if given[flag]:
-            flags.append((key, False))
-    if given["quiet"]:
-        flags.append(("quiet", True))
-    assignments: list[tuple[str, Any]] = []
-    for assignment in given["set"]:
-        key, equals, text = assignment.partition("=")
-        if not equals:
-            raise ConfigError(f"--set {assignment}: expected KEY=VALUE")
-        assignments.append((key, configuration.parse_value(text)))
-    flags = [(key, _names_of_all(key, value)) for key, value in flags]
-    assignments = [(key, _names_of_all(key, value)) for key, value in assignments]
-    shared = [
-        (key, _value(text, kind))
-        for flag, key, kind, _ in _SETTINGS_FLAGS
-        if (text := given[flag.removeprefix("--").replace("-", "_")]) is not None
-    ]
-    if given["weighting"] is not None:
-        shared.append(("arms.mrdib.weighting", given["weighting"]))
-    return configuration.resolve(flags, arguments.config, SETTINGS, shared, assignments)
-
-
-def _value(text: str, kind: str) -> Any:
-    if kind == "text":
-        return text
-    if kind == "value":
-        return configuration.parse_value(text)
-    parts = name_list(text)
-    return [configuration.parse_value(p) for p in parts] if kind == "values" else parts
-
-
-def _names_of_all(key: str, value: Any) -> Any:
-    if key == "baselines" and value == ["none"]:
-        return []
-    if key == "backbone" and value == ["all"]:
-        from mrdib_graph import backbones, resolver
-
-        return sorted(resolver.choices(backbones, backbones.Backbone))
-    return value
+    return run_flags.read_config(arguments, SETTINGS)
 
 
 def read_resume(arguments: argparse.Namespace) -> Path | None:

@@ -42,7 +42,7 @@ REFUSED = {
     "flag with =": (["--objectve=bare"], "unknown flag --objectve; did you mean '--objective'?"),
     "stray word": (["vbpr"], "unrecognized arguments: vbpr"),
     "no value": (["--backbone"], "argument --backbone: expected one argument"),
-    "weighting": (["--weighting", "magic"], "--weighting: got 'magic', expected fixed"),
+    "placement typed wrong": (["--loader", "fll"], "did you mean 'full'?"),
     "backbone": (["--backbone", "latice"], "'latice' is unknown; did you mean 'lattice'?"),
     "arm": (["--arms", "bare,mrdbi"], "'mrdbi' is unknown; did you mean 'mrdib'?"),
     "objective's case": (["--arms", "MRdIB"], "did you mean 'mrdib'?"),

@@ -116,7 +116,15 @@ def test_every_objective_on_graph_backbones(backbone: str, tiny_job, out: Path) 
 
 def test_flags_of_the_method_reach_the_arm(tiny_job, out: Path) -> None:
     flags = ("--estimator", "mine", "--alpha-redundancy", "0.5", "--alpha-unique", "0.25")
-    done = tiny_job("--backbone", "vbpr", *flags, "--weighting", "dwa", "--out", out)
+    done = tiny_job(
+        "--backbone",
+        "vbpr",
+        *flags,
+        "--set",
+        "settings.vbpr.arms.mrdib.weighting=dwa",
+        "--out",
+        out,
+    )
     assert done.status == 0, done.err
     own = read(out)["config"]["settings"]["vbpr"]["arms"]["mrdib"]
     stored = yaml.safe_load(
