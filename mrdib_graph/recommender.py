@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import cache, partial
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -12,18 +12,24 @@ from torch_geometric.data import HeteroData
 
 from mrdib_graph import graph, losses, resolver
 from mrdib_graph.backbones import JOINT, Backbone, Step, take_rows
-from mrdib_graph.controls import Control
-from mrdib_graph.controls.control import Change
+from mrdib_graph.controls import Change, Control
 from mrdib_graph.distributed import split_rows
 from mrdib_graph.errors import ConfigError
 from mrdib_graph.eval_mode import eval_mode
 from mrdib_graph.loader.batch_nodes import BatchNodes, all_nodes, distinct_nodes
-from mrdib_graph.losses import PairScores, RankingLoss, inner_scores, l2_half, split_items
-from mrdib_graph.mrdib import MRdIB, synergy_hinge
+from mrdib_graph.losses import (
+    PairScores,
+    RankingLoss,
+    inner_scores,
+    join_terms,
+    join_weights,
+    l2_half,
+    split_items,
+)
+from mrdib_graph.mrdib import MRdIB, Scores
 from mrdib_graph.nn import MissingCodes
-from mrdib_graph.typing import Embeddings, Fused, GaussianCode, Placement, Rows, Terms, Triplets
-
-Codes = dict[str, dict[str, GaussianCode]]
+from mrdib_graph.options import NonNegative, checked
+from mrdib_graph.typing import Codes, Embeddings, Fused, Placement, Rows, Terms, Triplets
 
 
 class Recommender(Module):
@@ -44,9 +50,11 @@ class Recommender(Module):
 
     Raises:
         ConfigError: MRdIB on a backbone without modalities, a placement that the backbone does not
-            have, names that do not fit, or missing codes where no score would read them.
+            have, names that do not fit, two parts with a loss term of one name, or missing codes
+            where no score would read them.
     """
 
+    @checked
     def __init__(
         self,
         backbone: Backbone,
@@ -54,26 +62,23 @@ class Recommender(Module):
         ranking_loss: str | type[RankingLoss] | RankingLoss = "bpr",
         placement: Placement | None = None,
         control: Control | None = None,
-        reg_fused: float = 0.0,
+        reg_fused: NonNegative = 0.0,
         missing_codes: MissingCodes | None = None,
     ) -> None:
         super().__init__()
         placement = placement or backbone.placements[0]
-        if placement not in ("inline", "auxiliary"):
-            raise ConfigError(f"placement: got {placement!r}, expected inline or auxiliary")
         if mrdib is not None and placement not in backbone.placements:
             raise ConfigError(
-                f"placement: {type(backbone).__name__} has no {placement} one, since its modality "
+                f"placement: {_name(backbone)} has no {placement} one, since its modality "
                 f"embeddings do not reach the score; expected {' or '.join(backbone.placements)}"
             )
         if missing_codes is not None and "inline" not in backbone.placements:
-            name = type(backbone).__name__
-            raise ConfigError(f"missing_codes: the modality rows of {name} do not reach its score")
-        if not reg_fused >= 0:
-            raise ConfigError(f"reg_fused: got {reg_fused}, expected 0 or more")
+            raise ConfigError(
+                f"missing_codes: the modality rows of {_name(backbone)} do not reach its score"
+            )
         for part in (mrdib, control):
             if part is not None:
-                backbone.check_modalities(part.modalities, type(part).__name__)
+                backbone.check_modalities(part.modalities, _name(part))
         self.backbone = backbone
         self.mrdib = mrdib
         self.ranking_loss: RankingLoss = resolver.make(
@@ -83,68 +88,53 @@ class Recommender(Module):
         self.control = control
         self.reg_fused = reg_fused
         self.missing_codes = missing_codes
+        join_weights(self._owned_weights)
 
     def loss(
         self, data: HeteroData, batch: Triplets, generator: torch.Generator | None = None
     ) -> Terms:
-        """Every term of one training step, unweighted; :meth:`total` adds them up."""
+        """Every term of one training step, unweighted; :meth:`total` adds them up.
+
+        Raises:
+            ConfigError: Two owners of one term name, a term without a weight, or no tensor.
+        """
+        rowwise = self.backbone.rowwise
         nodes = distinct_nodes(batch)
-        rows, codes = self._rows(data, nodes.users, nodes.items, generator)
-        place = nodes if self.backbone.rowwise else all_nodes(batch)
-        user, item = self._fuse(data, rows, place)
-        encoded = rows  # what fuse is given: full tables where the backbone is not row-wise
-        scoring = {**rows[graph.USER], **_samples(codes.get(graph.USER, {}))}
-        if not self.backbone.rowwise:  # the terms read rows of the batch's nodes only
+        place = nodes if rowwise else all_nodes(batch)  # where the batch stands in what is fused
+        masks = graph.item_masks(data, self.modalities)
+        in_batch = {m: mask[nodes.items] for m, mask in masks.items()}
+
+        encoded = self._encode(data, nodes if rowwise else None, generator)
+        codes = self._compress(encoded, in_batch if rowwise else masks, generator)
+        to_fuse = rows = self._inline(encoded, codes)
+        users = {**rows[graph.USER], **_samples(codes[graph.USER])}
+        user, item = self._fuse(data, to_fuse, place)
+        if not rowwise:  # the terms read rows of the batch's nodes only
             rows = take_rows(rows, nodes.users, nodes.items)
-            codes = {
-                t: {m: code.take(index) for m, code in codes.get(t, {}).items()}
-                for t, index in ((graph.USER, nodes.users), (graph.ITEM, nodes.items))
-            }
+            index = {graph.USER: nodes.users, graph.ITEM: nodes.items}
+            codes = {t: {m: code.take(index[t]) for m, code in codes[t].items()} for t in codes}
+
         fused = inner_scores(user.out, item.out)
-        terms: Terms = {"ranking": fused.loss(self.ranking_loss)}
+        terms = [("Recommender", {"ranking": self._rank(fused)})]
         step = Step(batch, rows, user, item, nodes.user_of, nodes.item_of)
-        terms |= self.backbone.auxiliary_loss(data, step)
+        terms.append((_name(self.backbone), self.backbone.auxiliary_loss(data, step)))
         if self.reg_fused:
-            terms["reg_fused"] = l2_half(user.out, item.out, divisor=batch.user.numel())
+            squares = l2_half(user.out, item.out, divisor=batch.user.numel())
+            terms.append(("Recommender", {"reg_fused": squares}))
         if self.control is not None:
-
-            def rank(change: Change) -> Tensor:
-                changed = (x.out for x in self._fuse(data, change(encoded), place))
-                return inner_scores(*changed).loss(self.ranking_loss)
-
             of_nodes = {t: rows[t] for t in (graph.USER, graph.ITEM)}
             in_order = take_rows(of_nodes, nodes.user_of, nodes.item_of)
-            terms |= self.control.loss(in_order, rank, batch)
+            rank = partial(self._rank_changed, data, to_fuse, place)
+            terms.append((_name(self.control), self.control.loss(in_order, rank, batch)))
         if self.mrdib is not None:
-            found = graph.item_masks(data, self.modalities).items()
-            masks = {m: mask[nodes.items] for m, mask in found}
-            names, decoders = self.mrdib.modalities, self.mrdib.decoders
-            items = {m: decoders[m](code.sample) for m, code in codes[graph.ITEM].items()}
+            items = self.mrdib.decode(codes[graph.ITEM])
             if (joint := self.backbone.joint_code(rows[graph.ITEM])) is not None:
                 items[JOINT] = joint
-
-            # many backbones score every modality by the same user rows
-            of_users = cache(lambda rows: rows.index_select(0, place.user_of))
-
-            @cache  # the unique and the synergy term read the same scores
-            def alone(m: str) -> PairScores:
-                mine = of_users(self.backbone.modality_user(m, scoring))
-                return self._alone(m, mine, items[m], masks, nodes)
-
-            def unique(m: str) -> Tensor:
-                residual = self.mrdib is not None and self.mrdib.unique == "residual"
-                others = [alone(other) for other in items if other != m] if residual else []
-                return alone(m).beside(others).loss(self.ranking_loss)
-
-            terms |= self.mrdib(
-                codes,
-                unique,
-                masks,
-                generator=generator,
-                alone=list(items),
-                synergy_loss=lambda margin: synergy_hinge(fused, [alone(m) for m in names], margin),
-            )
-        return terms
+            alone = CodeScores(self.backbone, users, items, in_batch, place.user_of, nodes.item_of)
+            scores = Scores(fused, alone, in_batch)
+            of_mrdib = self.mrdib(codes, scores, self._rank, generator=generator)
+            terms.append((_name(self.mrdib), of_mrdib))
+        return join_terms(terms, self._owned_weights)
 
     def total(self, terms: Terms) -> Tensor:
         """The weighted sum that is minimised; a weight of 0 leaves its term out."""
@@ -154,17 +144,17 @@ class Recommender(Module):
 
     @property
     def loss_weights(self) -> dict[str, float]:
-        """Weight of every term by name; ranking weighs 1."""
-        weights = {"ranking": 1.0, "reg_fused": self.reg_fused, **self.backbone.loss_weights}
-        for part in (self.control, self.mrdib):
-            if part is not None:
-                weights |= part.loss_weights
-        return weights
+        """Weight of every term by name; ranking weighs 1 unless the backbone says otherwise."""
+        return join_weights(self._owned_weights)
 
     @property
-    def learned_weights(self) -> dict[str, float]:
-        """Present weight of the terms whose weight is learned; empty where all are fixed."""
-        return {} if self.mrdib is None else self.mrdib.learned_weights
+    def _owned_weights(self) -> dict[str, Mapping[str, float]]:
+        """Owner to the weights of its terms."""
+        of_backbone = dict(self.backbone.loss_weights)
+        own = {"ranking": of_backbone.pop("ranking", 1.0), "reg_fused": self.reg_fused}
+        owned = {"Recommender": own, _name(self.backbone): of_backbone}
+        parts = [part for part in (self.control, self.mrdib) if part is not None]
+        return {**owned, **{_name(part): part.loss_weights for part in parts}}
 
     def prepare_epoch(
         self, data: HeteroData, epoch: int, generator: torch.Generator, resumed: bool = False
@@ -192,7 +182,7 @@ class Recommender(Module):
         """
         with eval_mode(self):
             data = self.backbone.prepare(data)
-            rows, _ = self._rows(data, None, None, None)
+            rows, _ = self._all_rows(data)
             if keep is not None:
                 _check_names(keep, rows)
                 item = {
@@ -211,7 +201,7 @@ class Recommender(Module):
         """
         with eval_mode(self):
             data = self.backbone.prepare(data)
-            rows, codes = self._rows(data, None, None, None)
+            rows, codes = self._all_rows(data)
             rows = {t: {**rows[t], **_samples(codes.get(t, {}))} for t in rows}
             user = {m: self.backbone.modality_user(m, rows["user"]) for m in self.modalities}
             item = {m: rows["item"][m] for m in self.modalities}
@@ -224,39 +214,31 @@ class Recommender(Module):
         """The backbone's modalities."""
         return self.backbone.modalities
 
-    def _rows(
-        self,
-        data: HeteroData,
-        users: Tensor | None,
-        items: Tensor | None,
-        generator: torch.Generator | None,
-    ) -> tuple[Embeddings, Codes]:
-        """Rows that are fused, and codes: of a batch, or of all nodes for None.
-
-        A backbone that is not row-wise gets full tables either way.
-        """
-        if users is None or items is None or not self.backbone.rowwise:
-            rows = self._encode(data)
-            masks = graph.item_masks(data, self.modalities)
-        else:
-            rows = split_rows(partial(self._encode, data), users, items)
-            masks = {m: mask[items] for m, mask in graph.item_masks(data, self.modalities).items()}
-        if self.control is not None:
-            rows = self.control.perturb(rows, generator)
-        if self.mrdib is None:
-            return rows, {}
-        codes = {t: self.mrdib.compress(rows[t], generator) for t in (graph.USER, graph.ITEM)}
-        learned = () if self.missing_codes is None else self.missing_codes.tables
-        for m, mask in masks.items():
-            if m in codes["item"] and m not in learned:  # a missing row adds nothing to the fusion
-                code = codes["item"][m]
-                keep = mask.unsqueeze(1)
-                codes["item"][m] = code._replace(mean=code.mean * keep, sample=code.sample * keep)
-        if self.placement == "inline":
-            rows = {t: {**of_type, **_samples(codes.get(t, {}))} for t, of_type in rows.items()}
-        return rows, codes
+    def _all_rows(self, data: HeteroData) -> tuple[Embeddings, dict[str, Codes]]:
+        """The rows of all nodes that are fused, and the codes."""
+        encoded = self._encode(data, None, None)
+        codes = self._compress(encoded, graph.item_masks(data, self.modalities), None)
+        return self._inline(encoded, codes), codes
 
     def _encode(
+        self, data: HeteroData, nodes: BatchNodes | None, generator: torch.Generator | None
+    ) -> Embeddings:
+        """Rows of a batch's nodes, or of all for None, after the control had its say."""
+        if nodes is None:
+            rows = self._of_backbone(data)
+        else:
+            rows = split_rows(partial(self._of_backbone, data), nodes.users, nodes.items)
+        if self.control is None:
+            return rows
+        perturbed = self.control.perturb(rows, generator)
+        if not isinstance(perturbed, Mapping) or perturbed.keys() != rows.keys():
+            raise ConfigError(
+                f"{_name(self.control)}.perturb returned {type(perturbed).__name__}, expected rows "
+                f"by node type as it was given them: {', '.join(rows)}"
+            )
+        return perturbed
+
+    def _of_backbone(
         self, data: HeteroData, users: Tensor | None = None, items: Tensor | None = None
     ) -> Embeddings:
         """The backbone's rows of some nodes, or of all, with codes for what items lack."""
@@ -264,6 +246,27 @@ class Recommender(Module):
         if self.missing_codes is None:
             return rows
         return {**rows, graph.ITEM: self.missing_codes(rows[graph.ITEM], data, items)}
+
+    def _compress(
+        self, rows: Embeddings, masks: Mapping[str, Tensor], generator: torch.Generator | None
+    ) -> dict[str, Codes]:
+        """Codes by node type, none without MRdIB; a missing row adds nothing to the fusion."""
+        if self.mrdib is None:
+            return {graph.USER: {}, graph.ITEM: {}}
+        codes = {t: self.mrdib.compress(rows[t], generator) for t in (graph.USER, graph.ITEM)}
+        learned = () if self.missing_codes is None else self.missing_codes.tables
+        for m, mask in masks.items():
+            if m in codes["item"] and m not in learned:
+                code = codes["item"][m]
+                keep = mask.unsqueeze(1)
+                codes["item"][m] = code._replace(mean=code.mean * keep, sample=code.sample * keep)
+        return codes
+
+    def _inline(self, rows: Embeddings, codes: Mapping[str, Codes]) -> Embeddings:
+        """The rows that are fused: with codes in place of embeddings where MRdIB is inline."""
+        if self.mrdib is None or self.placement != "inline":
+            return rows
+        return {t: {**of_type, **_samples(codes.get(t, {}))} for t, of_type in rows.items()}
 
     def _fuse(self, data: HeteroData, rows: Embeddings, place: BatchNodes) -> tuple[Fused, Fused]:
         """The fused rows of a batch, users [B] and items [B + B n]."""
@@ -275,20 +278,78 @@ class Recommender(Module):
         fused = self.backbone.fused(rows[node_type], node_type)
         return fused if self.backbone.rowwise else self.backbone.propagate(fused, node_type, data)
 
-    def _alone(
-        self, m: str, mine: Tensor, code: Tensor, masks: dict[str, Tensor], nodes: BatchNodes
-    ) -> PairScores:
-        """Scores of one code alone: ``mine`` has a row for each of the batch, the rest by node."""
-        positive, negative = split_items(nodes.item_of, nodes.user_of.numel())
+    def _rank(self, scores: PairScores) -> Tensor:
+        return scores.loss(self.ranking_loss)
+
+    def _rank_changed(
+        self, data: HeteroData, rows: Embeddings, place: BatchNodes, change: Change
+    ) -> Tensor:
+        """The ranking loss of what a control makes of the rows that are fused."""
+        user, item = self._fuse(data, change(rows), place)
+        return self._rank(inner_scores(user.out, item.out))
+
+
+class CodeScores(Mapping[str, PairScores]):
+    """Scores of each code of a batch alone, each made when it is first asked for.
+
+    Args:
+        backbone: Says which user rows score a modality, and how.
+        users: Name to the user rows that were fused.
+        codes: Modality to the decoded codes of the batch's distinct items.
+        masks: Modality to which of them have it.
+        user_of: Row of each of the batch's users [B].
+        item_of: Row of each of its items [B + B n], the observed first.
+    """
+
+    def __init__(
+        self,
+        backbone: Backbone,
+        users: Rows,
+        codes: Rows,
+        masks: Mapping[str, Tensor],
+        user_of: Tensor,
+        item_of: Tensor,
+    ) -> None:
+        self.backbone = backbone
+        self.users = users
+        self.codes = codes
+        self.masks = masks
+        self.user_of = user_of
+        self.item_of = item_of
+        self._scores: dict[str, PairScores] = {}
+        self._gathered: dict[Tensor, Tensor] = {}  # many backbones score all by the same user rows
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.codes)
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    def __getitem__(self, name: str) -> PairScores:
+        if name not in self._scores:
+            self._scores[name] = self._score(name)
+        return self._scores[name]
+
+    def _score(self, name: str) -> PairScores:
+        table = self.backbone.modality_user(name, self.users)
+        if table not in self._gathered:
+            self._gathered[table] = table.index_select(0, self.user_of)
+        positive, negative = split_items(self.item_of, self.user_of.numel())
         pairs = torch.cat([positive.unsqueeze(1), negative], 1)  # [B, 1 + n]: one product for all
-        rows = code.index_select(0, pairs.flatten()).view(*pairs.shape, -1)
-        scores = self.backbone.modality_score(m, mine, rows)
-        present = masks[m][pairs] if m in masks else None
-        both = None if present is None else present[:, :1] & present[:, 1:]
+        rows = self.codes[name].index_select(0, pairs.flatten()).view(*pairs.shape, -1)
+        scores = self.backbone.modality_score(name, self._gathered[table], rows)
+        both = None
+        if name in self.masks:
+            present = self.masks[name][pairs]
+            both = present[:, :1] & present[:, 1:]
         return PairScores(scores[:, 0], scores[:, 1:], both)
 
 
-def _samples(codes: dict[str, GaussianCode]) -> Rows:
+def _name(part: Module) -> str:
+    return type(part).__name__
+
+
+def _samples(codes: Codes) -> Rows:
     return {m: code.sample for m, code in codes.items()}
 
 

@@ -60,6 +60,10 @@ class GaussianCode(NamedTuple):
         return GaussianCode(mean, log_var, sample)
 
 
+Codes = dict[str, GaussianCode]
+"""Modality to its codes, as :data:`Rows` are rows."""
+
+
 class Fused(NamedTuple):
     """What ``Backbone.fuse`` returns: the scored rows, and named views where a loss reads some.
 

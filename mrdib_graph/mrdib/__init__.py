@@ -2,16 +2,17 @@
 
 from mrdib_graph.mrdib.decoders import RankingDecoder
 from mrdib_graph.mrdib.gaussian_bottleneck import GaussianBottleneck
-from mrdib_graph.mrdib.mrdib import MRdIB
-from mrdib_graph.mrdib.synergy import synergy_hinge
-from mrdib_graph.mrdib.weighting import DynamicWeightAverage, UncertaintyWeighting, Weighting
+from mrdib_graph.mrdib.mrdib import Comparison, MRdIB
+from mrdib_graph.mrdib.scores import Scores
+from mrdib_graph.mrdib.variants import EvidenceBound, FreeBits, TotalCorrelation
 
 __all__ = [
-    "DynamicWeightAverage",
+    "Comparison",
+    "EvidenceBound",
+    "FreeBits",
     "GaussianBottleneck",
     "MRdIB",
     "RankingDecoder",
-    "UncertaintyWeighting",
-    "Weighting",
-    "synergy_hinge",
+    "Scores",
+    "TotalCorrelation",
 ]

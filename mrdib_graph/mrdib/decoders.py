@@ -7,7 +7,7 @@ from typing import Literal
 from torch import Tensor
 from torch.nn import Linear, Module, init
 
-from mrdib_graph.errors import ConfigError
+from mrdib_graph.options import Count, checked
 
 
 class RankingDecoder(Module):
@@ -22,10 +22,9 @@ class RankingDecoder(Module):
         [n, d] -> [n, d].
     """
 
-    def __init__(self, embedding_dim: int, kind: Literal["none", "linear"] = "none") -> None:
+    @checked
+    def __init__(self, embedding_dim: Count, kind: Literal["none", "linear"] = "none") -> None:
         super().__init__()
-        if kind not in ("none", "linear"):
-            raise ConfigError(f"decoder: got {kind!r}, expected none or linear")
         self.linear = Linear(embedding_dim, embedding_dim, bias=False) if kind == "linear" else None
         if self.linear is not None:
             init.eye_(self.linear.weight)

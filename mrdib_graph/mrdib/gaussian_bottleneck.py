@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import Linear, Module, init
 
-from mrdib_graph.errors import ConfigError
+from mrdib_graph.options import Count, checked
 from mrdib_graph.typing import GaussianCode
 
 _LOG_VAR_RANGE = (-20.0, 10.0)  # outside it exp() leaves float32's useful range
@@ -33,16 +33,15 @@ class GaussianBottleneck(Module):
         [n, d] -> a :class:`GaussianCode` of [n, d].  In eval mode the sample is the mean.
     """
 
+    @checked
     def __init__(
         self,
-        embedding_dim: int,
+        embedding_dim: Count,
         mean: Literal["identity", "linear"] = "identity",
         log_var_bias: float = -6.0,
         stochastic: bool = True,
     ) -> None:
         super().__init__()
-        if mean not in ("identity", "linear"):
-            raise ConfigError(f"mean: got {mean!r}, expected identity or linear")
         self.mean = Linear(embedding_dim, embedding_dim) if mean == "linear" else None
         self.log_var = Linear(embedding_dim, embedding_dim) if stochastic else None
         if self.mean is not None:

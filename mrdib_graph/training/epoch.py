@@ -64,7 +64,6 @@ class EpochRunner:
             "train/learning_rate": learning_rate,
             "train/memory_mb": memory_mb(),
         }
-        metrics |= {f"weight/{name}": w for name, w in self.recommender.learned_weights.items()}
         if state.step == len(self.loader):
             state.end_epoch()
         return metrics
