@@ -30,11 +30,13 @@ def short_key(name: str, base: type) -> str:
 
 
 def choices(package: ModuleType, base: type) -> dict[str, type[Any]]:
-    """The concrete subclasses of ``base`` that a package exports, by their short names."""
+    """The concrete classes below ``base`` that a package exports, by their short names."""
     found = {}
     for name in getattr(package, "__all__", dir(package)):
         value = getattr(package, name)
-        if inspect.isclass(value) and issubclass(value, base) and not inspect.isabstract(value):
+        if not inspect.isclass(value) or value is base or inspect.isabstract(value):
+            continue
+        if issubclass(value, base):
             found[short_key(name, base)] = value
     return found
 

@@ -9,12 +9,12 @@ from torch.nn import Linear, ModuleDict
 
 from mrdib_graph import LateFusion, backbones, graph, resolver
 from mrdib_graph.backbones import BM3, CONTEXT, LATTICE, VBPR, Backbone, LightGCN, embedding
-from mrdib_graph.controls import ContentLoss, ModalityDropout, SplitL2
+from mrdib_graph.controls import ContentLoss, Control, ModalityDropout, SplitL2
 from mrdib_graph.errors import ConfigError
 from mrdib_graph.experiment import build_recommender
 from mrdib_graph.experiment.config import Settings
 from mrdib_graph.loader import TripletLoader
-from mrdib_graph.losses import BPRLoss
+from mrdib_graph.losses import BPRLoss, RankingLoss
 from mrdib_graph.mrdib import MRdIB
 from mrdib_graph.nn import MissingCodes
 from mrdib_graph.recommender import Recommender
@@ -214,69 +214,14 @@ def test_residual_unique_term_asks_each_code_on_top_of_the_others(tiny, cls):
         torch.testing.assert_close(p.grad, grad, rtol=1e-4, atol=1e-7)
 
 
-@pytest.mark.parametrize("cls", [VBPR, LATTICE, Rowwise, TableWise])
-@pytest.mark.parametrize("decoder", ["none", "linear"])
-def test_synergy_term_is_the_hinge_of_the_explicit_scores(tiny, cls, decoder):
-    options = {"alpha_unique": 0, "alpha_redundancy": 0, "alpha_synergy": 0.3}
-    recommender = with_mrdib(make(cls, tiny), decoder=decoder, synergy_margin=0.02, **options)
-    if decoder == "linear":
-        for module in recommender.mrdib.decoders.values():
-            torch.nn.init.normal_(module.linear.weight, generator=seeded(3))
-    data, batch = recommender.backbone.prepare(tiny), batch_of(tiny, size=200)
-    terms = recommender.loss(data, batch)
-    assert set(terms) - {"size"} == {"ranking", "synergy"}
-    user, item = recommender.tables(data)
-    codes = recommender.codes(data)
-    with torch.no_grad():
-        alone = {
-            m: codes["user"][m] @ recommender.mrdib.decoders[m](codes["item"][m]).T
-            for m in ("image", "text")
-        }
-    fused = user @ item.T
-    hinges, beaten_by_text = [], 0
-    for u, i, negatives in triples(batch):
-        for j in negatives:
-            present = ["image"] if 3 in (i, j) else ["image", "text"]  # item 3 has no text
-            best = max(present, key=lambda m: float(alone[m][u, i] - alone[m][u, j]))
-            beaten_by_text += best == "text"
-            single = float(alone[best][u, i] - alone[best][u, j])
-            hinges.append(max(0.0, 0.02 + single - float(fused[u, i] - fused[u, j])))
-    assert 0 < beaten_by_text < len(hinges) and 0 < sum(h > 0 for h in hinges) < len(hinges)
-    assert terms["synergy"].item() == pytest.approx(sum(hinges) / len(hinges), rel=1e-4)
-    assert recommender.loss_weights["synergy"] == 0.3
-
-
-def test_synergy_sends_no_gradient_through_the_single_scores(tiny):
-    backbone = make(VBPR, tiny, user_side="vector")
-    recommender = with_mrdib(
-        backbone, "auxiliary", decoder="linear", alpha_synergy=1.0, synergy_margin=50.0
-    )
-    recommender.loss(tiny, batch_of(tiny))["synergy"].backward()
-    assert all(p.grad is None for p in recommender.mrdib.decoders.parameters())
-    assert all(p.grad.any() for p in backbone.parameters() if p.grad is not None)
-    assert backbone.project["image"].linear.weight.grad.any()
-
-
-def test_unique_and_synergy_read_scores_that_are_computed_once(tiny, monkeypatch):
+@pytest.mark.parametrize(("alpha", "asked"), [(0.1, ["image", "text"]), (0.0, [])])
+def test_a_code_is_scored_once_and_only_where_it_is_asked_for(tiny, monkeypatch, alpha, asked):
     calls = []
     backbone = make(VBPR, tiny)
     score = backbone.modality_score
     monkeypatch.setattr(backbone, "modality_score", lambda m, *x: calls.append(m) or score(m, *x))
-    with_mrdib(backbone, alpha_synergy=0.1).loss(tiny, batch_of(tiny))
-    assert sorted(calls) == ["image", "text"]
-
-
-@pytest.mark.parametrize("weighting", ["fixed", "uncertainty", "dwa"])
-def test_ranking_weighs_1_under_every_weighting_and_weights_are_reported(tiny, weighting):
-    recommender = with_mrdib(make(VBPR, tiny), weighting=weighting, alpha_kl=0.2)
-    terms, weights = recommender.loss(tiny, batch_of(tiny), seeded()), recommender.loss_weights
-    assert weights["ranking"] == weights["estimator"] == 1
-    expected = sum(weights[name] * term.item() for name, term in terms.items())
-    assert recommender.total(terms).item() == pytest.approx(expected, rel=1e-5)
-    learned = recommender.learned_weights
-    assert set(learned) == (set() if weighting == "fixed" else {"kl", "redundancy", "unique"})
-    assert all(weights[name] == w for name, w in learned.items())
-    assert Recommender(recommender.backbone).learned_weights == {}
+    with_mrdib(backbone, unique="residual", alpha_unique=alpha).loss(tiny, batch_of(tiny))
+    assert sorted(calls) == asked
 
 
 def test_unique_term_falls_back_on_the_fused_user_row(tiny):
@@ -720,3 +665,88 @@ def test_a_backbone_weighs_the_ranking_loss(tiny):
     recommender = Recommender(make(InBits, tiny))
     terms = recommender.loss(tiny, batch_of(tiny))
     torch.testing.assert_close(recommender.total(terms), terms["ranking"] / math.log(2))
+
+
+# ------------------------------------------------------------------- terms and their owners
+
+
+def with_terms(data, terms, weights, **parts):
+    """A recommender on a backbone of one's own with these terms."""
+
+    class Mine(Rowwise):
+        loss_weights = weights
+
+        def auxiliary_loss(self, data, step):
+            return terms
+
+    return Recommender(make(Mine, data), **parts)
+
+
+def test_two_owners_of_one_term_are_named(tiny):
+    """The backbone's kl of weight 10 must not fall to MRdIB's weight of kl, which is 0."""
+    both = "term 'kl': both Mine and MRdIB have a term of this name; rename one"
+    part = MRdIB(["image", "text"], D)
+    with pytest.raises(ConfigError, match=both):
+        with_terms(tiny, {"kl": torch.ones(())}, {"kl": 10.0}, mrdib=part)
+    recommender = with_terms(tiny, {"kl": torch.ones(())}, {}, mrdib=part)
+    with pytest.raises(ConfigError, match="term 'kl': both MRdIB and Mine have"):
+        recommender.loss(tiny, batch_of(tiny))
+    bare = with_terms(tiny, {"kl": torch.ones(())}, {"kl": 10.0})
+    terms = bare.loss(tiny, batch_of(tiny))
+    torch.testing.assert_close(bare.total(terms), terms["ranking"] + 10)
+
+
+def test_a_backbone_and_a_control_may_not_share_a_name_nor_take_the_rankings(tiny):
+    with pytest.raises(ConfigError, match="term 'content': both Mine and ContentLoss have"):
+        with_terms(tiny, {}, {"content": 1.0}, control=ContentLoss(["image"]))
+    with pytest.raises(ConfigError, match="term 'ranking': both Recommender and Mine have"):
+        with_terms(tiny, {"ranking": torch.ones(())}, {}).loss(tiny, batch_of(tiny))
+
+
+@pytest.mark.parametrize(
+    ("terms", "message"),
+    [
+        (
+            {"mine": torch.ones(())},
+            "term 'mine': Mine returned it without a weight; add it to Mine",
+        ),
+        ({"size": 3}, r"term 'size': Mine returned int 3, expected a tensor of shape \[\]"),
+        ({"size": torch.ones(2)}, r"term 'size': Mine returned a tensor of shape \[2\], expected"),
+        (torch.ones(()), r"terms: Mine returned a tensor of shape \[\], expected {name: term}"),
+    ],
+)
+def test_a_wrong_term_is_told_in_one_sentence(tiny, terms, message):
+    with pytest.raises(ConfigError, match=message):
+        with_terms(tiny, terms, {"size": 1.0}).loss(tiny, batch_of(tiny))
+
+
+def test_a_weight_without_a_term_is_fine(tiny):
+    assert set(with_terms(tiny, {}, {"size": 1.0}).loss(tiny, batch_of(tiny))) == {"ranking"}
+
+
+def test_a_control_that_returns_no_rows_is_told(tiny):
+    class Wrong(Control):
+        def perturb(self, rows, generator=None):
+            return rows["item"]["image"]
+
+    recommender = Recommender(make(Rowwise, tiny), control=Wrong(["image"]))
+    with pytest.raises(ConfigError, match=r"Wrong\.perturb returned Tensor, expected rows by node"):
+        recommender.loss(tiny, batch_of(tiny))
+
+
+class Hinge(RankingLoss):
+    def forward(self, pos_score, neg_score):
+        return (1 - pos_score.unsqueeze(1) + neg_score).clamp_min(0).mean()
+
+
+def test_a_ranking_loss_is_chosen_by_name_class_instance_or_file(tiny, tmp_path):
+    file = tmp_path / "own.py"
+    body = "    def forward(self, pos_score, neg_score):\n        return -pos_score.mean()\n"
+    file.write_text(f"from mrdib_graph.losses import BPRLoss\n\nclass Own(BPRLoss):\n{body}")
+    backbone = make(Rowwise, tiny)
+    for query, name in (("bpr", "BPRLoss"), (Hinge, "Hinge"), (Hinge(), "Hinge")):
+        assert type(Recommender(backbone, ranking_loss=query).ranking_loss).__name__ == name
+    own = Recommender(backbone, ranking_loss=f"{file}:Own")
+    assert own.loss(tiny, batch_of(tiny))["ranking"].isfinite()
+    with pytest.raises(ConfigError, match="ranking_loss: 'brp' is unknown; did you mean 'bpr'"):
+        Recommender(backbone, ranking_loss="brp")

@@ -11,6 +11,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits as cross_entrop
 
 from mrdib_graph import MRdIB
 from mrdib_graph.controls import Noise
+from mrdib_graph.mrdib import Scores
 
 VIEWS = {"mean": slice(0, 10), "error": slice(10, 20), "worst": slice(20, 30)}  # columns
 DIM = 16  # width of a code
@@ -42,9 +43,11 @@ class Network(Module):
         logits, z, codes = self(x)
         loss = cross_entropy(logits, y)
         if self.mrdib is not None:
+            alone = {v: self.alone[v](z[v]).squeeze(1) for v in VIEWS}
             terms = self.mrdib(
                 {"row": codes},
-                unique_loss=lambda v: cross_entropy(self.alone[v](z[v]).squeeze(1), y),
+                Scores(logits, alone),
+                target_loss=lambda scores: cross_entropy(scores, y),
                 redundancy_on=["row"],
             )
             loss = loss + sum(self.mrdib.loss_weights[name] * t for name, t in terms.items())

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 
 from mrdib_graph.controls.control import Control, Rank, id_rows, replace_item_rows
-from mrdib_graph.errors import ConfigError
+from mrdib_graph.options import NonNegative, checked
 from mrdib_graph.typing import Embeddings, Terms, Triplets
 
 
@@ -24,10 +24,9 @@ class ContentLoss(Control):
 
     needs_ids = True
 
-    def __init__(self, modalities: Sequence[str], weight: float = 0.1) -> None:
+    @checked
+    def __init__(self, modalities: Sequence[str], weight: NonNegative = 0.1) -> None:
         super().__init__(modalities)
-        if not weight >= 0:
-            raise ConfigError(f"weight: got {weight}, expected 0 or more")
         self.loss_weights = {"content": weight}
 
     def loss(self, rows: Embeddings, rank: Rank, batch: Triplets) -> Terms:

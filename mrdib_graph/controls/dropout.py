@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from mrdib_graph.controls.control import Control, id_rows, replace_item_rows
-from mrdib_graph.errors import ConfigError
 from mrdib_graph.row_names import rows_of
 from mrdib_graph.typing import Embeddings, Rows
+from mrdib_graph.options import Probability, checked
 
 
 class IDDropout(Control):
@@ -23,9 +23,10 @@ class IDDropout(Control):
 
     needs_ids = True
 
-    def __init__(self, modalities: Sequence[str], p: float = 0.3) -> None:
+    @checked
+    def __init__(self, modalities: Sequence[str], p: Probability = 0.3) -> None:
         super().__init__(modalities)
-        self.p = _probability(p)
+        self.p = p
 
     def perturb(self, rows: Embeddings, generator: torch.Generator | None = None) -> Embeddings:
         """Rows with some IDs gone."""
@@ -45,9 +46,10 @@ class ModalityDropout(Control):
         p: Probability.
     """
 
-    def __init__(self, modalities: Sequence[str], p: float = 0.3) -> None:
+    @checked
+    def __init__(self, modalities: Sequence[str], p: Probability = 0.3) -> None:
         super().__init__(modalities)
-        self.p = _probability(p)
+        self.p = p
 
     def perturb(self, rows: Embeddings, generator: torch.Generator | None = None) -> Embeddings:
         """Rows with some modalities gone."""
@@ -59,12 +61,6 @@ class ModalityDropout(Control):
             kept = _keep(item[m], self.p, generator) / (1 - self.p)
             new |= {name: item[name] * kept for name in rows_of(item, m)}
         return replace_item_rows(rows, new)
-
-
-def _probability(p: float) -> float:
-    if not 0 <= p < 1:
-        raise ConfigError(f"p: got {p}, expected a probability below 1")
-    return p
 
 
 def _keep(x: Tensor, p: float, generator: torch.Generator | None) -> Tensor:

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import torch
 
 from mrdib_graph.controls.control import Control
-from mrdib_graph.errors import ConfigError
 from mrdib_graph.row_names import rows_of
 from mrdib_graph.typing import Embeddings
+from mrdib_graph.options import NonNegative, checked
 
 
 class Noise(Control):
@@ -23,10 +23,9 @@ class Noise(Control):
         std: :math:`\sigma`, relative to the rows' own scale.
     """
 
-    def __init__(self, modalities: Sequence[str], std: float = 0.1) -> None:
+    @checked
+    def __init__(self, modalities: Sequence[str], std: NonNegative = 0.1) -> None:
         super().__init__(modalities)
-        if not std >= 0:
-            raise ConfigError(f"std: got {std}, expected 0 or more")
         self.std = std
 
     def perturb(self, rows: Embeddings, generator: torch.Generator | None = None) -> Embeddings:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from mrdib_graph.controls.control import Control, Rank, id_rows
-from mrdib_graph.errors import ConfigError
 from mrdib_graph.losses import l2_half
+from mrdib_graph.options import NonNegative, checked
 from mrdib_graph.typing import Embeddings, Terms, Triplets
 
 
@@ -23,11 +24,15 @@ class SplitL2(Control):
 
     needs_ids = True
 
-    def __init__(self, modalities: Sequence[str], weight: float = 0.024) -> None:
+    @checked
+    def __init__(self, modalities: Sequence[str], weight: NonNegative = 0.024) -> None:
         super().__init__(modalities)
-        if not weight >= 0:
-            raise ConfigError(f"weight: got {weight}, expected 0 or more")
         self.loss_weights = {"split_l2": weight}
+
+    @classmethod
+    def default_options(cls, reg_fused: float) -> dict[str, Any]:
+        """The ID part regularised 1.6 times as hard."""
+        return {"weight": 0.6 * reg_fused}
 
     def loss(self, rows: Embeddings, rank: Rank, batch: Triplets) -> Terms:
         """L2 on the ID rows of the batch."""

@@ -9,8 +9,8 @@ from torch import Generator, Tensor
 from torch.nn import Linear, Module, ReLU, Sequential
 from torch.nn.functional import softplus
 
-from mrdib_graph.errors import ConfigError
 from mrdib_graph.estimators.mi_estimator import MIEstimator, frozen
+from mrdib_graph.options import Count, Positive, checked
 
 
 class CLUB(MIEstimator):
@@ -45,16 +45,15 @@ class CLUB(MIEstimator):
 
     bound: ClassVar[Literal["exact", "lower", "upper"]] = "upper"
 
+    @checked
     def __init__(
         self,
-        embedding_dim: int,
-        hidden_channels: int = 64,
-        floor: float = 0.01,
-        first_dim: int | None = None,
+        embedding_dim: Count,
+        hidden_channels: Count = 64,
+        floor: Positive = 0.01,
+        first_dim: Count | None = None,
     ) -> None:
         super().__init__(embedding_dim, first_dim)
-        if floor <= 0:
-            raise ConfigError(f"floor: got {floor}, expected a standard deviation above 0")
         self.critic = ConditionalGaussian(embedding_dim, hidden_channels, floor**2, self.first_dim)
 
     def forward(self, z1: Tensor, z2: Tensor, generator: Generator | None = None) -> Tensor:

@@ -7,9 +7,9 @@ from functools import lru_cache
 import torch
 from torch import Generator, Tensor
 
-from mrdib_graph.errors import ConfigError
 from mrdib_graph.estimators.gaussian_plug_in import plug_in
 from mrdib_graph.estimators.mi_estimator import MIEstimator, derangement
+from mrdib_graph.options import Count, Positive, checked
 
 
 class Gaussian(MIEstimator):
@@ -54,19 +54,16 @@ class Gaussian(MIEstimator):
         ConfigError: An option is out of range, or the codes have other shapes.
     """
 
+    @checked
     def __init__(
         self,
-        embedding_dim: int,
-        floor: float = 0.01,
-        ridge: float = 1e-4,
+        embedding_dim: Count,
+        floor: Positive = 0.01,
+        ridge: Positive = 1e-4,
         correct_bias: bool = True,
-        first_dim: int | None = None,
+        first_dim: Count | None = None,
     ) -> None:
         super().__init__(embedding_dim, first_dim)
-        if floor <= 0:
-            raise ConfigError(f"floor: got {floor}, expected a standard deviation above 0")
-        if ridge <= 0:
-            raise ConfigError(f"ridge: got {ridge}, expected a share above 0")
         self.floor = floor
         self.ridge = ridge
         self.correct_bias = correct_bias

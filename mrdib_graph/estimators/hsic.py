@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import torch
+from annotated_types import Ge
 from torch import Generator, Tensor
 
-from mrdib_graph.errors import ConfigError
 from mrdib_graph.estimators.mi_estimator import MIEstimator, some_rows
+from mrdib_graph.options import Count, Positive, checked
 
 BANDWIDTH_ROWS = 128
 """Rows whose distances the bandwidth is the median of: 8,128 pairs."""
@@ -66,19 +67,16 @@ class HSIC(MIEstimator):
 
     in_nats: ClassVar[bool] = False
 
+    @checked
     def __init__(
         self,
-        embedding_dim: int,
-        max_rows: int = 512,
-        floor: float = 0.01,
+        embedding_dim: Count,
+        max_rows: Annotated[int, Ge(4)] = 512,
+        floor: Positive = 0.01,
         normalise: bool = True,
-        first_dim: int | None = None,
+        first_dim: Count | None = None,
     ) -> None:
         super().__init__(embedding_dim, first_dim)
-        if max_rows < 4:
-            raise ConfigError(f"max_rows: got {max_rows}, expected at least 4")
-        if floor <= 0:
-            raise ConfigError(f"floor: got {floor}, expected a standard deviation above 0")
         self.max_rows = max_rows
         self.floor = floor
         self.normalise = normalise

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import torch
+from annotated_types import Ge
 from torch import Generator, Tensor
 from torch.nn import Linear, Module, ReLU, Sequential
 
-from mrdib_graph.errors import ConfigError
 from mrdib_graph.estimators.mi_estimator import MIEstimator, frozen, some_rows
+from mrdib_graph.options import Count, checked
 
 
 class InfoNCE(MIEstimator):
@@ -51,16 +52,15 @@ class InfoNCE(MIEstimator):
 
     bound: ClassVar[Literal["exact", "lower", "upper"]] = "lower"
 
+    @checked
     def __init__(
         self,
-        embedding_dim: int,
-        hidden_channels: int = 64,
-        max_rows: int = 512,
-        first_dim: int | None = None,
+        embedding_dim: Count,
+        hidden_channels: Count = 64,
+        max_rows: Annotated[int, Ge(2)] = 512,
+        first_dim: Count | None = None,
     ) -> None:
         super().__init__(embedding_dim, first_dim)
-        if max_rows < 2:
-            raise ConfigError(f"max_rows: got {max_rows}, expected at least 2")
         self.max_rows = max_rows
         self.critic = PairCritic(embedding_dim, hidden_channels, self.first_dim)
 

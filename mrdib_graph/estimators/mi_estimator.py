@@ -11,6 +11,7 @@ from torch.func import functional_call
 from torch.nn import Module
 
 from mrdib_graph.errors import ConfigError
+from mrdib_graph.options import Count, checked
 
 
 class MIEstimator(Module, ABC):
@@ -45,13 +46,11 @@ class MIEstimator(Module, ABC):
     """False for a dependence on a scale of its own, of which ``bound`` says nothing: about 0 for
     independent codes and rising with the dependence."""
 
-    def __init__(self, embedding_dim: int, first_dim: int | None = None) -> None:
+    @checked
+    def __init__(self, embedding_dim: Count, first_dim: Count | None = None) -> None:
         super().__init__()
         self.embedding_dim = embedding_dim
         self.first_dim = embedding_dim if first_dim is None else first_dim
-        for name in ("embedding_dim", "first_dim"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"{name}: got {getattr(self, name)}, expected at least 1")
 
     @abstractmethod
     def forward(self, z1: Tensor, z2: Tensor, generator: Generator | None = None) -> Tensor:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import torch
+from annotated_types import Interval
 from torch import Generator, Tensor
 from torch.nn import Linear, Module, ReLU, Sequential
 
-from mrdib_graph.errors import ConfigError
 from mrdib_graph.estimators.mi_estimator import MIEstimator, derangement, frozen
+from mrdib_graph.options import Count, checked
 
 
 class MINE(MIEstimator):
@@ -49,16 +50,15 @@ class MINE(MIEstimator):
     bound: ClassVar[Literal["exact", "lower", "upper"]] = "lower"
     log_average: Tensor
 
+    @checked
     def __init__(
         self,
-        embedding_dim: int,
-        hidden_channels: int = 64,
-        ema_rate: float | None = 0.01,
-        first_dim: int | None = None,
+        embedding_dim: Count,
+        hidden_channels: Count = 64,
+        ema_rate: Annotated[float, Interval(gt=0, lt=1)] | None = 0.01,
+        first_dim: Count | None = None,
     ) -> None:
         super().__init__(embedding_dim, first_dim)
-        if ema_rate is not None and not 0 < ema_rate < 1:
-            raise ConfigError(f"ema_rate: got {ema_rate}, expected a number in (0, 1) or None")
         self.ema_rate = ema_rate
         self.critic = Critic(embedding_dim, hidden_channels, self.first_dim)
         self.register_buffer("log_average", torch.zeros(()))

@@ -30,7 +30,7 @@ PAPER: dict[str, Any] = {
 
 # Each ablation leaves one term of the arm mrdib out; mib leaves all but the bottleneck out.
 _ABLATIONS: dict[str, dict[str, Any]] = {
-    "mib": {"alpha_redundancy": 0.0, "alpha_unique": 0.0, "alpha_synergy": 0.0},
+    "mib": {"alpha_redundancy": 0.0, "alpha_unique": 0.0},
     "no-kl": {"alpha_kl": 0.0},
     "no-redundancy": {"alpha_redundancy": 0.0},
     "no-unique": {"alpha_unique": 0.0},

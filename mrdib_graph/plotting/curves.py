@@ -21,7 +21,7 @@ def curves(history: Sequence[Mapping[str, float]], best_epoch: int | None = None
 
     Args:
         history: Metrics of each epoch, as ``FitResult.history``: ``train/<term>``,
-            ``weight/<term>``, ``val/<metric>@<k>``, ``information/...``; an epoch may lack some.
+            ``val/<metric>@<k>``, ``information/...``; an epoch may lack some.
         best_epoch: Drawn as a dashed line.
 
     Raises:
@@ -76,6 +76,4 @@ def _line(name: str) -> str:
 def _unit(title: str) -> str:
     if title == "information":
         return "bits per interaction"
-    if title == "weight":
-        return "at the end of the epoch"
     return "value (0 to 1)" if title.startswith("validation") else "mean over steps"

@@ -120,8 +120,6 @@ def test_flags_of_the_method_reach_the_arm(tiny_job, out: Path) -> None:
         "--backbone",
         "vbpr",
         *flags,
-        "--set",
-        "settings.vbpr.arms.mrdib.weighting=dwa",
         "--out",
         out,
     )
@@ -132,7 +130,6 @@ def test_flags_of_the_method_reach_the_arm(tiny_job, out: Path) -> None:
     )
     assert own == {
         **stored["arms"]["mrdib"],
-        "weighting": "dwa",
         "estimator": "mine",
         "alpha_redundancy": 0.5,
         "alpha_unique": 0.25,

@@ -76,16 +76,6 @@ def test_a_weight_per_modality_and_the_ablations(data: HeteroData) -> None:
         build(data, "mrdib", wrong)
 
 
-def test_a_bottleneck_alone_has_no_synergy_term(data: HeteroData) -> None:
-    own = Settings(embedding_dim=8, arms={"mrdib": {**MRDIB, "alpha_synergy": 0.5}})
-    synergy = {o: build(data, o, own).mrdib for o in ("mrdib", "no-kl", "mib")}
-    assert {o: m.alpha_synergy for o, m in synergy.items() if m} == {
-        "mrdib": 0.5,
-        "no-kl": 0.5,
-        "mib": 0.0,
-    }
-
-
 def test_no_kl_needs_a_kl_to_leave_out(data: HeteroData) -> None:
     with pytest.raises(ConfigError, match="no-kl: the arm mrdib has alpha_kl 0 here.*--alpha-kl"):
         build(data, "no-kl", Settings(embedding_dim=8))

@@ -27,5 +27,5 @@ def test_linear_starts_at_the_identity_and_maps_without_bias(codes):
 
 
 def test_unknown_kind_is_named():
-    with pytest.raises(ConfigError, match=r"decoder: got 'mlp', expected none or linear"):
+    with pytest.raises(ConfigError, match=r"kind: got 'mlp', expected none or linear"):
         RankingDecoder(5, "mlp")

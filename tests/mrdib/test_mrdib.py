@@ -7,8 +7,7 @@ import torch
 
 from mrdib_graph.errors import ConfigError
 from mrdib_graph.estimators import MIEstimator
-from mrdib_graph.mrdib import MRdIB
-from mrdib_graph.typing import GaussianCode
+from mrdib_graph.mrdib import MRdIB, Scores
 
 NAMES = ["image", "text", "audio", "video"]
 
@@ -51,7 +50,7 @@ def test_terms_equal_a_slow_loop_for_any_number_of_modalities(count):
     users = mrdib.compress(rows_of(names, n=10, seed=1), generator)
     items = mrdib.compress(rows_of(names, n=24, seed=2), generator)
     alone = {m: torch.tensor(float(i + 1)) for i, m in enumerate(names)}
-    terms = mrdib({"user": users, "item": items}, lambda m: alone[m])
+    terms = mrdib({"user": users, "item": items}, Scores(alone=alone), lambda score: score)
 
     kl = 0.0
     for m in names:
@@ -149,44 +148,6 @@ def test_equal_weights_per_modality_are_one_weight():
     assert none(make_codes(none, names)) == {}
 
 
-@pytest.mark.parametrize("one", [True, False])
-def test_free_bits_are_a_floor_in_nats_under_each_modalitys_mean(one):
-    names, free = NAMES[:3], {"image": 5.0, "audio": 1e3}
-    alpha = 0.1 if one else dict.fromkeys(names, 0.1)
-    mrdib = build(names, alpha_kl=alpha, free_bits=free, alpha_redundancy=0)
-    rows = {m: x.requires_grad_() for m, x in rows_of(names).items()}
-    codes = {"item": mrdib.compress(rows, seeded())}
-    expected = {m: max(free.get(m, 0.0), kl_of(codes, m)) for m in names}
-    assert expected["audio"] == 1e3 and expected["image"] > 5
-    terms = mrdib(codes)
-    if one:
-        assert terms["kl"].item() == pytest.approx(sum(expected.values()), rel=1e-5)
-    else:
-        found = [terms[f"kl/{m}"].item() for m in names]
-        assert found == pytest.approx(list(expected.values()), rel=1e-5)
-    sum(terms.values()).backward()
-    assert rows["image"].grad.any() and rows["text"].grad.any()
-    assert not rows["audio"].grad.any(), "below its floor nothing pulls"
-    assert not any(p.grad.any() for p in mrdib.bottlenecks["audio"].parameters())
-
-
-def test_free_bits_of_a_modality_that_no_row_has_add_nothing():
-    mrdib = build(["text"], alpha_kl=0.1, free_bits=7.0)
-    codes = mrdib.compress(rows_of(["text"]), seeded())
-    terms = mrdib({"item": codes}, masks={"text": torch.zeros(24, dtype=torch.bool)})
-    assert terms["kl"].item() == 0
-
-
-def test_the_synergy_loss_is_asked_for_with_the_margin():
-    mrdib = build(NAMES[:2], alpha_redundancy=0, alpha_synergy=0.7, synergy_margin=2.5)
-    codes = {"item": mrdib.compress(rows_of(NAMES[:2]))}
-    terms = mrdib(codes, synergy_loss=lambda margin: torch.tensor(margin))
-    assert terms == {"synergy": 2.5} and mrdib.loss_weights["synergy"] == 0.7
-    assert mrdib(codes) == {}
-    off = build(NAMES[:2], alpha_redundancy=0)
-    assert off(codes, synergy_loss=pytest.fail) == {} and "synergy" not in off.loss_weights
-
-
 def test_weights_are_the_alphas_and_kl_warms_up():
     mrdib = build(
         NAMES[:2], alpha_kl=0.4, alpha_redundancy=0.5, alpha_unique=0.6, kl_warmup_epochs=4
@@ -207,13 +168,14 @@ def test_zero_weights_skip_their_computation(monkeypatch):
     monkeypatch.setattr(Product, "forward", lambda *_, **__: calls.append("redundancy"))
     monkeypatch.setattr(Product, "learning_loss", lambda *_, **__: calls.append("estimator"))
     monkeypatch.setattr(
-        "mrdib_graph.mrdib.compression.kl_to_standard_normal", lambda _: calls.append("kl")
+        "mrdib_graph.mrdib.mrdib.kl_to_standard_normal", lambda _: calls.append("kl")
     )
     mrdib = build(NAMES, **count)
     before = seeded().get_state()
     generator = seeded()
     codes = mrdib.compress(rows_of(NAMES), generator)
-    terms = mrdib({"item": codes}, lambda _: calls.append("unique"), generator=generator)
+    scores = Scores(alone=dict.fromkeys(NAMES))
+    terms = mrdib({"item": codes}, scores, lambda _: calls.append("unique"), generator=generator)
     assert terms == {} and calls == []
     assert torch.equal(generator.get_state(), before), "deterministic codes must draw nothing"
     assert not list(mrdib.parameters()), "nothing to learn where every weight is 0"
@@ -229,7 +191,8 @@ def test_each_weight_alone_computes_its_own_term_only():
         zero = {"alpha_kl": 0.0, "alpha_redundancy": 0.0, "alpha_unique": 0.0}
         mrdib = build(NAMES[:3], **{**zero, name: 0.1})
         codes = mrdib.compress(rows_of(NAMES[:3]), seeded())
-        terms = mrdib({"item": codes}, lambda _: torch.ones(()), generator=seeded())
+        scores = Scores(alone=dict.fromkeys(NAMES[:3], torch.ones(())))
+        terms = mrdib({"item": codes}, scores, lambda score: score, generator=seeded())
         assert set(terms) == term
 
 
@@ -266,8 +229,8 @@ def test_a_masked_row_changes_no_term_and_gets_no_gradient(estimator, where):
         codes = mrdib.compress(rows, seeded())
         terms = mrdib(
             {"item": codes},
-            lambda m, codes=codes: codes[m].sample[mask].square().mean(),
-            {"text": mask},
+            Scores(alone={m: c.sample[mask] for m, c in codes.items()}, masks={"text": mask}),
+            lambda z: z.square().mean(),
             generator=seeded(1),
         )
         torch.stack(list(terms.values())).sum().backward()
@@ -285,15 +248,15 @@ def test_a_pair_without_two_common_rows_has_no_redundancy():
     mrdib = build(NAMES[:2], alpha_unique=0)
     codes = mrdib.compress(rows_of(NAMES[:2]))
     text = torch.zeros(24, dtype=torch.bool)
-    assert mrdib({"item": codes}, masks={"text": text}) == {}
+    assert mrdib({"item": codes}, Scores(masks={"text": text})) == {}
     text[5] = True
-    assert mrdib({"item": codes}, masks={"text": text}) == {}
+    assert mrdib({"item": codes}, Scores(masks={"text": text})) == {}
 
 
 def test_kl_of_a_modality_that_no_row_has_is_zero():
     mrdib = build(["text"], alpha_kl=0.1, alpha_unique=0)
     codes = mrdib.compress(rows_of(["text"]), seeded())
-    terms = mrdib({"item": codes}, masks={"text": torch.zeros(24, dtype=torch.bool)})
+    terms = mrdib({"item": codes}, Scores(masks={"text": torch.zeros(24, dtype=torch.bool)}))
     assert terms["kl"].item() == 0
 
 
@@ -326,7 +289,8 @@ def test_same_seed_same_bits():
         mrdib = build(NAMES[:3], estimator="mine", alpha_kl=0.1)
         generator = seeded(4)
         codes = mrdib.compress(rows_of(NAMES[:3]), generator)
-        return mrdib({"item": codes}, lambda m: codes[m].sample.sum(), generator=generator)
+        scores = Scores(alone={m: code.sample for m, code in codes.items()})
+        return mrdib({"item": codes}, scores, torch.sum, generator=generator)
 
     first, second = run(), run()
     assert set(first) == {"kl", "redundancy", "unique", "estimator"}
@@ -338,14 +302,10 @@ def test_same_seed_same_bits():
     [
         ({"modalities": []}, "modalities: MRdIB needs at least one"),
         ({"alpha_kl": -0.1}, r"alpha_kl: got -0\.1, expected 0 or more"),
-        ({"alpha_kl": {"image": -1}}, "alpha_kl of 'image': got -1, expected 0 or more"),
-        ({"alpha_kl": {"image": "much"}}, "alpha_kl of 'image': got 'much', expected 0 or more"),
+        ({"alpha_kl": {"image": -1}}, r"alpha_kl\['image'\]: got -1, expected 0 or more"),
+        ({"alpha_kl": {"image": "much"}}, r"alpha_kl\['image'\]: got 'much', expected 0 or more"),
         ({"alpha_kl": {"txt": 1}}, "alpha_kl: there is no modality 'txt'; did you mean 'text'"),
-        ({"free_bits": -1}, "free_bits: got -1"),
-        ({"free_bits": {"sound": 1}}, "free_bits: there is no modality 'sound'. Modalities: image"),
-        ({"redundancy": "joint"}, "redundancy: got 'joint', expected pairwise or total_corr"),
-        ({"alpha_synergy": -2}, "alpha_synergy: got -2"),
-        ({"synergy_margin": -2}, "synergy_margin: got -2"),
+        ({"embedding_dim": 0}, "embedding_dim: got 0, expected 1 or more"),
         ({"alpha_redundancy": -1}, "alpha_redundancy: got -1"),
         ({"alpha_unique": float("nan")}, "alpha_unique: got nan"),
         ({"kl_warmup_epochs": -2}, "kl_warmup_epochs: got -2"),
@@ -366,17 +326,26 @@ def test_embeddings_of_another_width_are_refused():
         MRdIB(["image"]).compress(rows_of(["image"]))
 
 
-def test_bound_weight_is_the_evidence_bound_of_the_data() -> None:
-    """One nat a node on 30 users and 20 items is 50 nats over all interactions."""
-    mrdib = MRdIB(["a", "b"], 4, alpha_kl="bound", alpha_redundancy=0, alpha_unique=0).train()
-    mrdib.kl_warmup_epochs = 0
-    mean = torch.zeros(6, 4)
-    mean[:, 0] = math.sqrt(2)  # 0.5 * 2 = 1 nat at unit variance
-    code = GaussianCode(mean, torch.zeros(6, 4), mean)
-    codes = {"user": {"a": code}, "item": {"a": code, "b": code}}
-    with pytest.raises(ConfigError, match="prepare_epoch"):
-        mrdib(codes)
-    mrdib.prepare_epoch(0, {"user": 30, "item": 20, "interactions": 100})
-    terms = mrdib(codes)
-    assert float(terms["kl"]) == pytest.approx(30 / 100 + 20 / 100 + 20 / 100)
-    assert mrdib.loss_weights["kl"] == 1
+def test_a_residual_term_stands_on_the_other_scores_held_fixed():
+    alone = {m: torch.tensor(float(i), requires_grad=True) for i, m in enumerate(NAMES[:3])}
+    mrdib = build(NAMES[:3], alpha_redundancy=0, unique="residual")
+    terms = mrdib({}, Scores(alone=alone), lambda score: score**2)
+    assert terms["unique"].item() == 3 * 3**2
+    terms["unique"].backward()
+    assert [x.grad.item() for x in alone.values()] == [6.0] * 3  # each through its own score
+
+
+def test_scores_alone_need_the_loss_that_reads_them():
+    with pytest.raises(ConfigError, match=r"target_loss: got none, expected the loss of scores\."):
+        build(["text"])({}, Scores(alone={"text": torch.zeros(())}))
+
+
+def test_a_decoder_maps_what_scores_alone():
+    mrdib = build(["text"], decoder="linear", mean="linear")
+    torch.nn.init.normal_(mrdib.decoders["text"].linear.weight, generator=seeded(1))
+    codes = mrdib.compress(rows_of(["text"]))
+    expected = codes["text"].sample @ mrdib.decoders["text"].linear.weight.T
+    torch.testing.assert_close(mrdib.decode(codes)["text"], expected)
+    plain = build(["text"])
+    codes = plain.compress(rows_of(["text"]))
+    assert plain.decode(codes)["text"] is codes["text"].sample

@@ -3,7 +3,7 @@ import torch
 import torch.nn.functional as F
 from torch.nn import Linear, ModuleDict
 
-from mrdib_graph.mrdib import MRdIB
+from mrdib_graph.mrdib import MRdIB, Scores
 
 
 @pytest.mark.parametrize("estimator", ["gaussian", "mine"])
@@ -26,7 +26,8 @@ def test_plain_supervised_task_without_a_recommender(estimator):
         terms = {"prediction": F.cross_entropy(heads["fused"](fused), label)}
         terms |= mrdib(
             {"item": codes},
-            lambda m: F.cross_entropy(heads[m](mrdib.decoders[m](codes[m].sample)), label),
+            Scores(alone={m: heads[m](z) for m, z in mrdib.decode(codes).items()}),
+            lambda logits: F.cross_entropy(logits, label),
             generator=generator,
         )
         weights = {"prediction": 1.0, **mrdib.loss_weights}

@@ -44,12 +44,3 @@ def test_best_epoch_is_drawn_in_each_panel() -> None:
 def test_nothing_to_draw_is_an_error() -> None:
     with pytest.raises(ConfigError, match="history"):
         curves([{"train/seconds": 1.0}])
-
-
-def test_learned_weights_share_a_panel() -> None:
-    history = [{"weight/kl": 0.1 * epoch, "weight/unique": 0.5} for epoch in range(3)]
-    (axis,) = curves(history).axes
-    assert axis.get_title(loc="left") == "weight"
-    assert axis.get_ylabel() == "at the end of the epoch"
-    lines = {line.get_label(): list(line.get_ydata()) for line in axis.lines}
-    assert lines == {"kl": [0.0, 0.1, 0.2], "unique": [0.5] * 3}

@@ -8,7 +8,7 @@ from torch_geometric.data import HeteroData
 from mrdib_graph.backbones import LATTICE, VBPR, LightGCN
 from mrdib_graph.controls import IDDropout, ModalityDropout, Noise
 from mrdib_graph.loader import TripletLoader
-from mrdib_graph.mrdib import MRdIB
+from mrdib_graph.mrdib import FreeBits, MRdIB
 from mrdib_graph.recommender import Recommender
 
 BACKBONES = {"lightgcn": LightGCN, "vbpr": VBPR, "lattice": LATTICE}
@@ -17,15 +17,7 @@ MRDIB = {
     "gaussian": {"estimator": "gaussian", "alpha_redundancy": 0.01},
     "mine": {"estimator": "mine", "alpha_kl": 0.01, "alpha_redundancy": 0.01},
     "stochastic": {"estimator": "gaussian", "alpha_kl": 0.01, "kl_warmup_epochs": 3},
-    "uncertainty": {"weighting": "uncertainty", "alpha_kl": 0.01, "alpha_synergy": 0.1},
-    "dwa": {
-        "weighting": "dwa",
-        "alpha_kl": {"text": 0.01, "image": 0.02},
-        "free_bits": 2.0,
-        "estimator": "mine",
-        "redundancy": "total_correlation",
-        "alpha_synergy": 0.1,
-    },
+    "free_bits": {"alpha_kl": {"text": 0.01, "image": 0.02}, "free_bits": 2.0, "estimator": "mine"},
 }
 """Arms in place of MRdIB's options; 'mine' and 'stochastic' draw noise in every step."""
 
@@ -37,7 +29,8 @@ def build(
 ) -> Recommender:
     torch.manual_seed(seed)
     made = BACKBONES[backbone].from_data(data, embedding_dim=8)
-    mrdib = MRdIB(made.modalities, 8, **MRDIB[arm]) if arm in MRDIB else None
+    cls = FreeBits if arm == "free_bits" else MRdIB
+    mrdib = cls(made.modalities, 8, **MRDIB[arm]) if arm in MRDIB else None
     control = CONTROLS[arm](made.modalities) if arm in CONTROLS else None
     return Recommender(made, mrdib, control=control, reg_fused=0.01)
 

@@ -39,36 +39,6 @@ def by_hand(recommender, data, epochs, lr, decay=1.0, weight_decay=0.0, zeros=Fa
     return losses
 
 
-@pytest.mark.parametrize("arm", ["uncertainty", "dwa", "mine", "bare"])
-def test_weights_that_change_are_logged_each_epoch(tiny, make_recommender, arm):
-    recommender = make_recommender(tiny, "vbpr", arm)
-    run = runner(recommender, tiny, learning_rate=0.01)
-    with Interrupt() as interrupt:
-        history = [run.run(interrupt) for _ in range(3)]
-    found = [{k: v for k, v in m.items() if k.startswith("weight/")} for m in history]
-    if arm in ("mine", "bare"):
-        assert found == [{}] * 3
-        return
-    names = {"uncertainty": ["kl"], "dwa": ["kl/image", "kl/text"]}[arm]
-    names = [f"weight/{name}" for name in (*names, "redundancy", "unique", "synergy")]
-    assert all(list(weights) == names for weights in found)
-    last = recommender.learned_weights
-    assert found[-1] == {f"weight/{name}": weight for name, weight in last.items()}
-    if arm == "dwa":  # from the logged means of the two epochs before
-        assert found[1]["weight/unique"] == pytest.approx(0.1, rel=1e-6)
-        ratios = {
-            name: max(history[1][train], 0.01) / max(history[0][train], 0.01)
-            for name in names
-            if (train := name.replace("weight", "train"))
-        }
-        powers = {name: math.exp(min(ratio, 2) / 2) for name, ratio in ratios.items()}
-        factor = 5 * powers["weight/unique"] / sum(powers.values())
-        assert found[2]["weight/unique"] == pytest.approx(0.1 * factor, rel=1e-4)
-    else:
-        assert found[0]["weight/unique"] != found[2]["weight/unique"]
-        assert found[0]["weight/redundancy"] == found[2]["weight/redundancy"] == 3e-4
-
-
 @pytest.mark.parametrize(
     ("backbone", "arm", "options"),
     [

@@ -27,9 +27,8 @@ ARMS = [
     ("lattice", "mine", {}),
     ("lattice", "stochastic", {"eval_every": 2}),
     ("lattice", "modality_dropout", {}),
-    ("vbpr", "uncertainty", {}),
-    ("vbpr", "dwa", {"num_negatives": 2}),
-    ("lattice", "dwa", {"eval_every": 2}),
+    ("vbpr", "free_bits", {"num_negatives": 2}),
+    ("lattice", "free_bits", {"eval_every": 2}),
 ]
 
 
