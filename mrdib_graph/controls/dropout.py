@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from mrdib_graph.controls.control import Control, id_rows, replace_item_rows
+from mrdib_graph.options import Probability, checked
 from mrdib_graph.row_names import rows_of
 from mrdib_graph.typing import Embeddings, Rows
-from mrdib_graph.options import Probability, checked
 
 
 class IDDropout(Control):

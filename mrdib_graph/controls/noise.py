@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import torch
 
 from mrdib_graph.controls.control import Control
+from mrdib_graph.options import NonNegative, checked
 from mrdib_graph.row_names import rows_of
 from mrdib_graph.typing import Embeddings
-from mrdib_graph.options import NonNegative, checked
 
 
 class Noise(Control):
