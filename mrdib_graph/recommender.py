@@ -12,7 +12,8 @@ from torch_geometric.data import HeteroData
 
 from mrdib_graph import graph, losses, resolver
 from mrdib_graph.backbones import JOINT, Backbone, Step, take_rows
-from mrdib_graph.controls import Change, Control
+from mrdib_graph.controls import Control
+from mrdib_graph.controls.control import Change
 from mrdib_graph.distributed import split_rows
 from mrdib_graph.errors import ConfigError
 from mrdib_graph.eval_mode import eval_mode

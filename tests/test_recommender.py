@@ -17,7 +17,7 @@ from mrdib_graph.loader import TripletLoader
 from mrdib_graph.losses import BPRLoss, RankingLoss
 from mrdib_graph.mrdib import MRdIB
 from mrdib_graph.nn import MissingCodes
-from mrdib_graph.recommender import Recommender
+from mrdib_graph.recommender import CodeScores, Recommender
 from mrdib_graph.typing import Fused
 
 D = 6
@@ -222,6 +222,21 @@ def test_a_code_is_scored_once_and_only_where_it_is_asked_for(tiny, monkeypatch,
     monkeypatch.setattr(backbone, "modality_score", lambda m, *x: calls.append(m) or score(m, *x))
     with_mrdib(backbone, unique="residual", alpha_unique=alpha).loss(tiny, batch_of(tiny))
     assert sorted(calls) == asked
+
+
+def test_code_scores_are_a_lazy_mapping_of_pair_scores(tiny):
+    backbone, items = make(VBPR, tiny, user_side="vector"), torch.tensor([2, 3, 5, 2])
+    with torch.no_grad():
+        h = backbone.encode(tiny)
+    masks = {"text": torch.arange(40) != 3}
+    codes = {m: h["item"][m] for m in ("image", "text")}
+    scores = CodeScores(backbone, h["user"], codes, masks, torch.tensor([1, 4]), items)
+    assert list(scores) == ["image", "text"] and len(scores) == 2
+    text = scores["text"]
+    assert scores["text"] is text and scores["image"].present is None
+    assert text.present.tolist() == [[True], [False]]  # item 3 has no text
+    expected = (h["user"]["text"][[1, 4]] * h["item"]["text"][[2, 3]]).sum(1)
+    torch.testing.assert_close(text.positive, expected)
 
 
 def test_unique_term_falls_back_on_the_fused_user_row(tiny):
