@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from contextlib import closing
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,7 +13,7 @@ from torch_geometric.data import HeteroData
 
 from mrdib_graph import distributed
 from mrdib_graph.errors import ConfigError
-from mrdib_graph.evaluation import Evaluator, EvaluatorConfig, MetricResult
+from mrdib_graph.evaluation import Evaluator, MetricResult
 from mrdib_graph.loader import NeighborLoader, TripletLoader
 from mrdib_graph.recommender import Recommender
 from mrdib_graph.tracking import Tracker
@@ -37,6 +38,25 @@ class FitResult(NamedTuple):
     test: Metrics
     test_result: MetricResult
     history: list[Metrics]
+
+    def __repr__(self) -> str:
+        name = (
+            TrainerConfig.monitor if TrainerConfig.monitor in self.test else next(iter(self.test))
+        )
+        return (
+            f"FitResult(epoch {self.best_epoch + 1} of {self.epochs}, {name} {self.val[name]:.4f} "
+            f"on validation, {self.test[name]:.4f} on test)"
+        )
+
+    def _repr_html_(self) -> str:
+        """The metrics as a table, for notebooks."""
+        title = f"Epoch {self.best_epoch + 1} of {self.epochs}"
+        rows = "".join(
+            f"<tr><td>{name}</td><td>{value:.4f}</td><td>{self.test[name]:.4f}</td></tr>"
+            for name, value in self.val.items()
+        )
+        heads = "<tr><th>metric</th><th>validation</th><th>test</th></tr>"
+        return f"<table><caption>{title}</caption>{heads}{rows}</table>"
 
 
 class Interrupted(KeyboardInterrupt):
@@ -73,6 +93,12 @@ class Trainer:
         self.tracker = tracker or Tracker()
         self.quiet = quiet
 
+    def __repr__(self) -> str:
+        given = {f.name: getattr(self.config, f.name) for f in fields(self.config)}
+        default = asdict(TrainerConfig())
+        own = [f"{name}={value!r}" for name, value in given.items() if value != default[name]]
+        return f"Trainer({', '.join(own)})"
+
     def fit(
         self,
         recommender: Recommender,
@@ -102,71 +128,45 @@ class Trainer:
             CheckpointError: The checkpoint cannot be read or belongs to another setup.
             Interrupted: Ctrl-C; the checkpoint holds the state between two steps.
         """
-        config = self.config
-        device = resolve_device(config.device)
+        device = resolve_device(self.config.device)
         data = recommender.backbone.prepare(data).to(device)
         recommender.to(device)
-        evaluator = self.evaluator or Evaluator(data, EvaluatorConfig())
-        if config.monitor not in evaluator.names:
-            raise ConfigError(
-                f"monitor: got {config.monitor!r}, expected one of {', '.join(evaluator.names)}"
-            )
+        evaluator = self._checked_evaluator(data)
         loader = loader or self._loader(recommender, data)
-        loader.generator.manual_seed(config.seed)
-        distributed.copy_first(recommender.state_dict().values())
-        state = TrainingState(recommender, loader, config)
-        there = checkpoint is not None and checkpoint.is_file()
-        if resume and checkpoint is not None and distributed.any_process(there):
-            state.load(checkpoint)
+        state = self._state(recommender, loader, checkpoint, resume)
+        runner = EpochRunner(recommender, data, loader, state, self.config)
+        keeper = _Keeper(state, checkpoint, self.config.checkpoint_seconds)
         first = distributed.rank() == 0
-        runner = EpochRunner(recommender, data, loader, state, config)
-        progress = Progress(config.epochs, label, self.quiet or not first)
-        saved_at = time.monotonic()
-        try:
-            with Interrupt() as interrupt:
-                while not state.finished and not interrupt.poll():
-                    metrics = runner.run(interrupt)
-                    if state.step:  # interrupted inside the epoch
-                        break
-                    if state.epoch % config.eval_every == 0 or state.epoch == config.epochs:
-                        result = evaluate(evaluator, recommender.tables(data), "val")
-                        value = result.mean[config.monitor]
-                        metrics |= {f"val/{name}": v for name, v in result.mean.items()}
-                        metrics |= each_epoch(state.epoch - 1) if each_epoch else {}
-                        state.evaluated(value, result.mean)
-                        progress.update(
-                            state.epoch - 1,
-                            metrics["train/loss"],
-                            config.monitor,
-                            value,
-                            state.best_value,
-                        )
-                    state.history.append(metrics)
-                    if first:
-                        self.tracker.log_metrics(metrics, step=state.epoch - 1)
-                    due = time.monotonic() - saved_at >= config.checkpoint_seconds
-                    if first and checkpoint is not None and (due or state.finished):
-                        state.save(checkpoint)
-                        saved_at = time.monotonic()
-                if interrupt.poll():
-                    if first and checkpoint is not None:
-                        state.save(checkpoint)
-                    raise Interrupted
-        finally:
-            progress.close()
+        progress = Progress(self.config.epochs, label, self.quiet or not first)
+        with closing(progress), Interrupt() as interrupt:
+            while not state.finished and not interrupt.poll():
+                metrics = runner.run(interrupt)
+                if state.step:  # interrupted inside the epoch
+                    break
+                if self._evaluates_after(state.epoch):
+                    metrics |= self._validate(evaluator, recommender, data, state)
+                    metrics |= each_epoch(state.epoch - 1) if each_epoch else {}
+                    loss, value = metrics["train/loss"], metrics[f"val/{self.config.monitor}"]
+                    progress.update(
+                        state.epoch - 1, loss, self.config.monitor, value, state.best_value
+                    )
+                state.history.append(metrics)
+                if first:
+                    self.tracker.log_metrics(metrics, step=state.epoch - 1)
+                keeper.save_if_due()
+            if interrupt.poll():
+                keeper.save()
+                raise Interrupted
         state.load_best()
-        test = evaluate(evaluator, recommender.tables(data), "test")
-        seconds = sorted(h["train/seconds"] for h in state.history)
-        return FitResult(
-            best_epoch=state.best_epoch,
-            epochs=state.epoch,
-            seconds_per_epoch=seconds[len(seconds) // 2],
-            peak_memory_mb=max(h["train/memory_mb"] for h in state.history),
-            val=state.best_metrics,
-            test=test.mean,
-            test_result=test,
-            history=state.history,
-        )
+        return _result(state, evaluate(evaluator, recommender.tables(data), "test"))
+
+    def _checked_evaluator(self, data: HeteroData) -> Evaluator:
+        evaluator, monitor = self.evaluator or Evaluator(data), self.config.monitor
+        if monitor not in evaluator.names:
+            raise ConfigError(
+                f"monitor: got {monitor!r}, expected one of {', '.join(evaluator.names)}"
+            )
+        return evaluator
 
     def _loader(self, recommender: Recommender, data: HeteroData) -> TripletLoader:
         config, backbone = self.config, recommender.backbone
@@ -179,3 +179,57 @@ class Trainer:
             config.batch_size,
             config.num_negatives,
         )
+
+    def _state(
+        self, recommender: Recommender, loader: TripletLoader, checkpoint: Path | None, resume: bool
+    ) -> TrainingState:
+        """A fresh state, the same in all processes; or that of the checkpoint to go on from."""
+        loader.generator.manual_seed(self.config.seed)
+        distributed.copy_first(recommender.state_dict().values())
+        state = TrainingState(recommender, loader, self.config)
+        if resume and checkpoint is not None and distributed.any_process(checkpoint.is_file()):
+            state.load(checkpoint)
+        return state
+
+    def _evaluates_after(self, epoch: int) -> bool:
+        return epoch % self.config.eval_every == 0 or epoch == self.config.epochs
+
+    def _validate(
+        self, evaluator: Evaluator, recommender: Recommender, data: HeteroData, state: TrainingState
+    ) -> Metrics:
+        result = evaluate(evaluator, recommender.tables(data), "val")
+        state.evaluated(result.mean[self.config.monitor], result.mean)
+        return {f"val/{name}": value for name, value in result.mean.items()}
+
+
+class _Keeper:
+    """Keeps the state in a file, where there is one; of several processes the first one writes."""
+
+    def __init__(self, state: TrainingState, path: Path | None, seconds: float) -> None:
+        self.state = state
+        self.path = path if distributed.rank() == 0 else None
+        self.seconds = seconds
+        self.saved_at = time.monotonic()
+
+    def save(self) -> None:
+        if self.path is not None:
+            self.state.save(self.path)
+            self.saved_at = time.monotonic()
+
+    def save_if_due(self) -> None:
+        if self.state.finished or time.monotonic() - self.saved_at >= self.seconds:
+            self.save()
+
+
+def _result(state: TrainingState, test: MetricResult) -> FitResult:
+    seconds = sorted(metrics["train/seconds"] for metrics in state.history)
+    return FitResult(
+        best_epoch=state.best_epoch,
+        epochs=state.epoch,
+        seconds_per_epoch=seconds[len(seconds) // 2],
+        peak_memory_mb=max(metrics["train/memory_mb"] for metrics in state.history),
+        val=state.best_metrics,
+        test=test.mean,
+        test_result=test,
+        history=state.history,
+    )

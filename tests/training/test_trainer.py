@@ -117,6 +117,23 @@ def test_result_tells_what_was_run(tiny, make_recommender):
     assert max(m["val/recall@5"] for m in result.history) == result.val["recall@5"]
 
 
+def test_result_and_trainer_are_short_to_read(tiny, make_recommender):
+    result = fit(make_recommender(tiny), tiny)
+    val, test = result.val["recall@20"], result.test["recall@20"]
+    assert repr(result) == (
+        f"FitResult(epoch {result.best_epoch + 1} of 4, recall@20 {val:.4f} on validation, "
+        f"{test:.4f} on test)"
+    )
+    table = result._repr_html_()
+    assert table.count("<tr>") == 1 + len(result.val)
+    assert f"<tr><td>recall@20</td><td>{val:.4f}</td><td>{test:.4f}</td></tr>" in table
+    assert repr(result._replace(val={"mrr": 0.5}, test={"mrr": 0.25})).endswith(
+        ", mrr 0.5000 on validation, 0.2500 on test)"
+    )
+    assert repr(Trainer()) == "Trainer()"
+    assert repr(Trainer(epochs=5, monitor="ndcg@10")) == "Trainer(epochs=5, monitor='ndcg@10')"
+
+
 def test_tracker_is_told_once_per_epoch(tiny, make_recommender):
     tracker = Recording()
     result = fit(make_recommender(tiny, "vbpr", "mine"), tiny, tracker=tracker)
