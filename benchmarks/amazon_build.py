@@ -12,45 +12,35 @@ from __future__ import annotations
 
 import argparse
 import json
-import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
-from mrdib_graph.testing import write_raw_amazon
-
-_BUILD = """
-import json, sys, time
-from pathlib import Path
 from mrdib_graph import graph
+from mrdib_graph.cli.exit_status import exit_status
 from mrdib_graph.datasets import AmazonBuild, AmazonReviews, FetchOptions
-
-def peak():
-    # Not ru_maxrss: a child starts with the value of its parent, which has just made the files.
-    status = Path("/proc/self/status").read_text()
-    return int(status.split("VmHWM:")[1].split()[0]) * 1024 / 1e9
-
-raw, root, interactions = sys.argv[1:]
-dataset = AmazonReviews(root, "Electronics", build=AmazonBuild(interactions=interactions))
-found, start = {"imports_gb": peak()}, time.perf_counter()
-dataset.fetch(FetchOptions(local=Path(raw), any_checksum=True))
-found |= {"build_gb": peak(), "build_s": time.perf_counter() - start}
-start = time.perf_counter()
-counts = graph.describe(dataset[0])
-found |= {"read_gb": peak(), "read_s": time.perf_counter() - start}
-print(json.dumps(found | {n: counts[n] for n in ("users", "items", "interactions")}))
-"""
+from mrdib_graph.testing import write_raw_amazon
+from mrdib_graph.testing.measure import peak_resident, run_apart
 
 
 def measure(raw: Path, root: Path, interactions: str) -> dict[str, Any]:
-    """Peak resident memory in GB (10^9 bytes), seconds, and counts of a build in a new process."""
-    command = [sys.executable, "-c", _BUILD, str(raw), str(root), interactions]
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
-    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return found
+    """Peak resident memory in GB (10^9 bytes), seconds, and counts of a build in this process."""
+    dataset = AmazonReviews(root, "Electronics", build=AmazonBuild(interactions=interactions))
+    found, start = {"imports_gb": _peak_gb()}, time.perf_counter()
+    dataset.fetch(FetchOptions(local=raw, any_checksum=True))
+    found |= {"build_gb": _peak_gb(), "build_s": time.perf_counter() - start}
+    start = time.perf_counter()
+    counts = graph.describe(dataset[0])
+    found |= {"read_gb": _peak_gb(), "read_s": time.perf_counter() - start}
+    return found | {name: counts[name] for name in ("users", "items", "interactions")}
 
 
-def main() -> None:
+def _peak_gb() -> float:
+    return peak_resident() * 2**20 / 1e9
+
+
+def main(argv: list[str]) -> None:
     """Generate, build, print one JSON object a build."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--work", type=Path, required=True, help="folder for raw files and sets")
@@ -59,16 +49,16 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=1_689_188)
     parser.add_argument("--single-users", type=int, default=0, help="users that the core drops")
     parser.add_argument("--interactions", nargs="+", default=["reviews", "ratings"])
-    args = parser.parse_args()
+    args = parser.parse_args(argv)
     raw = args.work / "raw"
     if not raw.is_dir():
         sizes = (args.users, args.items, args.rows, args.single_users)
         write_raw_amazon(raw, "Electronics", *sizes)
     print(json.dumps({"raw": {path.name: path.stat().st_size for path in sorted(raw.iterdir())}}))
     for interactions in args.interactions:
-        found = measure(raw, args.work / interactions, interactions)
+        found = run_apart(measure, raw, args.work / interactions, interactions)
         print(json.dumps({"from": interactions, **found}), flush=True)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(exit_status(main))

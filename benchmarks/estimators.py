@@ -16,30 +16,31 @@ import itertools
 import math
 import statistics
 import sys
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import torch
+from annotated_types import Ge
 from tabulate import tabulate
 from torch import Generator, Tensor
 
-sys.path.insert(0, str(Path(__file__).parent))
-
-from script import start, write_json
-
 from mrdib_graph import estimators, resolver
+from mrdib_graph.atomic_file import write_json, write_text
+from mrdib_graph.cli.exit_status import exit_status
+from mrdib_graph.cli.parser import name_list, number_list
 from mrdib_graph.errors import ConfigError
 from mrdib_graph.estimators import MIEstimator
 from mrdib_graph.experiment.environment import environment
+from mrdib_graph.options import Count, NonNegative, checked
 from mrdib_graph.plotting import estimator_errors
 from mrdib_graph.testing.estimators import gaussian_pair
+from mrdib_graph.testing.measure import Timer
 
 DATA = ("fresh", "same")
 ROUNDS = 9
-"""Timed rounds; in each the estimators take turns, so that a busy machine slows all alike."""
+"""Timed rounds of the cost."""
 
 TITLES = (
     "Bias in nats ± standard deviation",
@@ -50,35 +51,34 @@ TITLES = (
 Row = dict[str, Any]
 
 
+Pair = Annotated[int, Ge(2)]
+"""A whole number, 2 or more."""
+
+
+@checked
 @dataclass(frozen=True)
 class Sizes:
-    """What is measured; every field is a flag."""
+    """What is measured; every field is a flag.
+
+    Raises:
+        ConfigError: A size is out of range, or a list is empty.
+    """
 
     estimators: tuple[str, ...] = ("gaussian", "mine", "club", "infonce", "hsic")
-    dims: tuple[int, ...] = (4, 16, 64)
-    rows: tuple[int, ...] = (64, 256, 1024)
-    nats: tuple[float, ...] = (0.0, 2.0)
-    steps: int = 200
+    dims: tuple[Count, ...] = (4, 16, 64)
+    rows: tuple[Pair, ...] = (64, 256, 1024)
+    nats: tuple[NonNegative, ...] = (0.0, 2.0)
+    steps: Count = 200
     learning_rate: float = 5e-3
-    repeats: int = 3
-    draws: int = 10
-    cost_rows: tuple[int, ...] = (256, 1024, 4096)
+    repeats: Count = 3
+    draws: Pair = 10
+    cost_rows: tuple[Pair, ...] = (256, 1024, 4096)
     seed: int = 0
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be measured.
-
-        Raises:
-            ConfigError: A size is out of range.
-        """
-        if not self.estimators:
-            raise ConfigError("--estimators: got none, expected one or more")
-        for name, least in (("dims", 1), ("rows", 2), ("cost_rows", 2), ("nats", 0)):
-            if not getattr(self, name) or min(getattr(self, name)) < least:
-                raise ConfigError(f"{name}: got {getattr(self, name)}, expected {least} or more")
-        for name, least in (("steps", 1), ("repeats", 1), ("draws", 2)):
-            if getattr(self, name) < least:
-                raise ConfigError(f"{name}: got {getattr(self, name)}, expected {least} or more")
+        for name, value in vars(self).items():
+            if value == ():
+                raise ConfigError(f"{name}: got none, expected one or more")
 
 
 def correlation(nats: float, d: int) -> float:
@@ -157,21 +157,22 @@ def cost(classes: dict[str, type[MIEstimator]], sizes: Sizes) -> list[Row]:
     for rows in sizes.cost_rows:
         generator = Generator().manual_seed(sizes.seed)
         z1, z2 = (z.requires_grad_() for z in gaussian_pair(rows, d, 0.5, generator))
-        built = {name: cls(d) for name, cls in classes.items()}
-        times: dict[str, list[float]] = {name: [] for name in built}
-        for turn in range(ROUNDS + 1):
-            for name, estimator in built.items():
-                started = time.process_time()
-                total = estimator(z1, z2, generator) + estimator.learning_loss(z1, z2, generator)
-                torch.autograd.backward(total)
-                if turn:  # the first warms up
-                    times[name].append(1000 * (time.process_time() - started))
-        medians = {name: statistics.median(values) for name, values in times.items()}
-        first = next(iter(medians.values()))
-        for name, value in medians.items():
+        steps = [_step(cls(d), z1, z2, generator) for cls in classes.values()]
+        values = [1000 * seconds for seconds in Timer("cpu", ROUNDS)(*steps)]
+        for name, value in zip(classes, values, strict=True):
             cell = {"estimator": name, "embedding_dim": d, "rows": rows}
-            found.append({**cell, "milliseconds": value, "ratio": value / first})
+            found.append({**cell, "milliseconds": value, "ratio": value / values[0]})
     return found
+
+
+def _step(
+    estimator: MIEstimator, z1: Tensor, z2: Tensor, generator: Generator
+) -> Callable[[], None]:
+    def run() -> None:
+        total = estimator(z1, z2, generator) + estimator.learning_loss(z1, z2, generator)
+        torch.autograd.backward(total)
+
+    return run
 
 
 def error_table(found: list[Row]) -> str:
@@ -232,13 +233,10 @@ def read_sizes(arguments: argparse.Namespace) -> Sizes:
     given: dict[str, Any] = {}
     for field in fields(Sizes):
         value = getattr(arguments, field.name)
-        if isinstance(field.default, tuple):
-            kind = type(field.default[0])
-            try:
-                value = tuple(kind(part) for part in value.split(",") if part)
-            except ValueError as error:
-                flag = f"--{field.name.replace('_', '-')}"
-                raise ConfigError(f"{flag}: got '{value}', expected numbers, as 4,16") from error
+        if field.name == "estimators":
+            value = tuple(name_list(value))
+        elif isinstance(field.default, tuple):
+            value = tuple(number_list(value, _flag(field.name), type(field.default[0])))
         given[field.name] = value
     return Sizes(**given)
 
@@ -247,17 +245,18 @@ def build_parser() -> argparse.ArgumentParser:
     """A flag for every field of :class:`Sizes`, comma lists where there are several, and --out."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     for field in fields(Sizes):
-        flag = f"--{field.name.replace('_', '-')}"
-        if isinstance(field.default, tuple):
-            shown = ",".join(f"{value}" for value in field.default)
-            parser.add_argument(flag, default=shown, help=f"comma list; default {shown}")
-        else:
-            kind = type(field.default)
-            parser.add_argument(
-                flag, type=kind, default=field.default, help=f"default {field.default}"
-            )
+        several = isinstance(field.default, tuple)
+        shown = ",".join(map(str, field.default)) if several else field.default
+        kind = str if several else type(field.default)
+        parser.add_argument(
+            _flag(field.name), type=kind, default=shown, help=f"{'comma list; ' * several}default {shown}"
+        )
     parser.add_argument("--out", type=Path, default=Path("runs/estimators"), help="folder")
     return parser
+
+
+def _flag(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
 
 
 def main(argv: list[str]) -> None:
@@ -274,18 +273,16 @@ def main(argv: list[str]) -> None:
     tables = (error_table(found), separation_table(found), cost_table(costs))
     text = "\n\n".join(f"{title}\n\n{table}" for title, table in zip(TITLES, tables, strict=True))
     print("\n" + text)
-    out: Path = arguments.out
-    out.mkdir(parents=True, exist_ok=True)
     content = {
         "sizes": asdict(sizes),
         "machine": environment(torch.device("cpu")),
         "rows": found,
         "cost": costs,
     }
-    write_json(out / "estimators.json", content)
-    (out / "estimators.md").write_text(text + "\n", encoding="utf-8")
-    estimator_errors(found).savefig(out / "estimators.png")
+    write_json(arguments.out / "estimators.json", content)
+    write_text(arguments.out / "estimators.md", text + "\n")
+    estimator_errors(found).savefig(arguments.out / "estimators.png")
 
 
 if __name__ == "__main__":
-    start(main)
+    sys.exit(exit_status(main))

@@ -15,10 +15,8 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import multiprocessing
 import sys
 import time
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from statistics import linear_regression, median
 from typing import Any
@@ -26,15 +24,13 @@ from typing import Any
 import torch
 from tabulate import tabulate
 
-sys.path.insert(0, str(Path(__file__).parent))
-
-from script import start, write_json
-from shapes import Shape, make_graph
-from speed import names_of, peak_resident
-from speed_rows import Training
-
+from mrdib_graph.atomic_file import write_json
+from mrdib_graph.cli.exit_status import exit_status
 from mrdib_graph.experiment.environment import environment
 from mrdib_graph.plotting import growth_curves
+from mrdib_graph.testing.measure import peak_resident, run_apart
+from mrdib_graph.testing.random_graph import Shape, random_graph
+from mrdib_graph.testing.timed_training import TimedTraining, backbones_of
 
 SIZES = tuple(Shape(4_000 * f, 1_500 * f, 25_000 * f) for f in (1, 2, 4, 8))
 WIDTHS = {"image": 256, "text": 64}
@@ -61,9 +57,9 @@ Row = dict[str, Any]
 def measure(name: str, shape: Shape) -> Row:
     """Seconds of CPU and MB of one backbone at one size, in this process."""
     before, clock = peak_resident(), time.process_time
-    data = make_graph(shape, WIDTHS)
+    data = random_graph(shape, WIDTHS)
     started = clock()
-    training = Training(name.partition(",")[0], data, **MENTOR.get(name, {}))
+    training = TimedTraining(name.partition(",")[0], data, **MENTOR.get(name, {}))
     prepared = clock() - started
     training.begin_epoch()
     seconds: list[float] = []
@@ -86,13 +82,6 @@ def measure(name: str, shape: Shape) -> Row:
         "tables_s": clock() - started,
         "memory_mb": peak_resident() - before,
     }
-
-
-def measure_apart(name: str, shape: Shape) -> Row:
-    """:func:`measure` in a process of its own, whose peak starts with what this one holds."""
-    context = multiprocessing.get_context("fork")  # a new interpreter would import for seconds
-    with ProcessPoolExecutor(1, mp_context=context) as pool:
-        return pool.submit(measure, name, shape).result()
 
 
 def slope(rows: list[Row], value: str) -> float:
@@ -144,7 +133,7 @@ def main(argv: list[str]) -> None:
     parser.add_argument("--figure", type=Path, help="image file")
     arguments = parser.parse_args(argv)
     torch.set_num_threads(1)
-    names = names_of(arguments.backbone)
+    names = backbones_of(arguments.backbone)
     if "mentor" in names:
         at = names.index("mentor")
         names[at:at] = MENTOR
@@ -154,25 +143,21 @@ def main(argv: list[str]) -> None:
         rows = [row for row in kept if row["backbone"] not in names]
     for name in names:
         for shape in SIZES[: arguments.sizes]:
-            rows.append(measure_apart(name, Shape(*(n // arguments.shrink for n in shape))))
+            smaller = Shape(*(n // arguments.shrink for n in shape))
+            rows.append(run_apart(measure, name, smaller))
             print(rows[-1], file=sys.stderr, flush=True)
         if arguments.out:
-            write(arguments.out, rows)
+            content = {
+                "measured": f"cpu clock, 1 thread, widths {WIDTHS}, batches of 2048",
+                "machine": environment(torch.device("cpu")),
+                "rows": rows,
+                "slopes": slopes(rows),
+            }
+            write_json(arguments.out, content)
     print(table(rows))
     if arguments.figure:
         growth_curves(rows).savefig(arguments.figure)
 
 
-def write(path: Path, rows: list[Row]) -> None:
-    """Machine, every measurement, and the slopes."""
-    content = {
-        "measured": f"cpu clock, 1 thread, widths {WIDTHS}, batches of 2048",
-        "machine": environment(torch.device("cpu")),
-        "rows": rows,
-        "slopes": slopes(rows),
-    }
-    write_json(path, content)
-
-
 if __name__ == "__main__":
-    start(main)
+    sys.exit(exit_status(main))

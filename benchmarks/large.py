@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -25,25 +24,23 @@ from typing import Any, NamedTuple
 
 import torch
 from tabulate import tabulate
-from torch import Generator, Tensor
+from torch import Tensor
 from torch_geometric.data import HeteroData
 
-sys.path.insert(0, str(Path(__file__).parent))
-
-import shapes
-from script import start, write_json
-from shapes import Shape, make_graph
-from speed import peak_resident
-
-from mrdib_graph import backbones, graph, resolver
-from mrdib_graph.backbones import LATTICE, Backbone
+from mrdib_graph import graph
+from mrdib_graph.atomic_file import write_json
+from mrdib_graph.backbones import LATTICE
+from mrdib_graph.cli.exit_status import exit_status
+from mrdib_graph.cli.parser import name_list
 from mrdib_graph.errors import ConfigError
 from mrdib_graph.evaluation import Evaluator
 from mrdib_graph.experiment.environment import environment
-from mrdib_graph.loader import TripletLoader
 from mrdib_graph.nn import neighbor_search
 from mrdib_graph.nn.neighbor_search import Search, check_search
-from mrdib_graph.recommender import Recommender
+from mrdib_graph.testing import random_graph as shapes
+from mrdib_graph.testing.measure import peak_resident, run_apart
+from mrdib_graph.testing.random_graph import Shape, random_graph
+from mrdib_graph.testing.timed_training import TimedTraining
 
 WIDTHS = {"image": 128, "text": 64}
 OPTIONS: dict[str, dict[str, Any]] = {"lattice-frozen": {"mix": 1.0}}
@@ -95,64 +92,51 @@ class Stages:
 def run(plan: Plan) -> Result:
     """One backbone, in this process."""
     stages = Stages()
-    data = make_graph(plan.shape, plan.widths)
+    data = random_graph(plan.shape, plan.widths)
     stages.done("generate")
-    torch.manual_seed(0)
-    cls = resolver.resolve_class(plan.name.partition("-")[0], backbones, Backbone, "backbone")
-    options = {"search": plan.search} if issubclass(cls, LATTICE) else {}
-    backbone: Backbone = cls.from_data(data, **OPTIONS.get(plan.name, {}), **options)
-    data = backbone.prepare(data)
+    name = plan.name.partition("-")[0]
+    options = {**OPTIONS.get(plan.name, {}), **({"search": plan.search} if name == "lattice" else {})}
+    training = TimedTraining(
+        name, data, batch_size=plan.batch_size, reg_fused=0.0, **options
+    )
     stages.done("build the graphs")
-    recommender = Recommender(backbone).train()
-    loader = TripletLoader(data, plan.batch_size, generator=Generator().manual_seed(0))
-    losses = train(recommender, data, loader, plan.max_steps, stages)
-    user, item = recommender.tables(data)
+    losses = train(training, plan.max_steps, stages)
+    user, item = training.recommender.tables(training.data)
     stages.done("tables")
     evaluator = Evaluator(data)
     some = evaluator.users("test")[: plan.evaluate]
     recall = evaluator(user, item, "test", some).mean["recall@20"]
     stages.done(f"evaluate {some.numel()} users")
-    later = max(1, len(losses) - 1)
-    epoch = stages.cpu("first step") + (len(loader) - 1) * stages.cpu("steps") / later
+    steps, later = len(training.loader), max(1, len(losses) - 1)
+    epoch = stages.cpu("first step") + (steps - 1) * stages.cpu("steps") / later
     result = {
         "backbone": plan.name,
-        "options": {**OPTIONS.get(plan.name, {}), **options},
+        "options": options,
         **plan.shape._asdict(),
         "widths": plan.widths,
         "batch_size": plan.batch_size,
         "steps": len(losses),
-        "steps_of_an_epoch": len(loader),
+        "steps_of_an_epoch": steps,
         "epoch_cpu_s": round(epoch, 1),
         "losses": [losses[0], losses[-1]],
         "recall@20": recall,
-        "recall": recalls(data),
+        "recall": recalls(training.data),
         "stages": stages.rows,
         "peak_gb": stages.rows[-1]["peak_gb"],
     }
-    if plan.learned and isinstance(backbone, LATTICE):
+    if plan.learned:
         del user, item, evaluator
-        result["learned"] = learned_searches(backbone, data, plan.learned)
+        result["learned"] = learned_searches(training, plan.learned)
         result["peak_gb"] = round(peak_resident() * 2**20 / 1e9, 2)
     return result
 
 
-def train(
-    recommender: Recommender,
-    data: HeteroData,
-    loader: TripletLoader,
-    max_steps: int,
-    stages: Stages,
-) -> list[float]:
+def train(training: TimedTraining, max_steps: int, stages: Stages) -> list[float]:
     """The losses of an epoch, or of its first steps."""
-    optimizer = torch.optim.Adam(recommender.parameters(), fused=True)
-    recommender.prepare_epoch(data, 0, Generator().manual_seed(0))
+    training.begin_epoch()
     losses: list[float] = []
-    for batch in loader:
-        total = recommender.total(recommender.loss(data, batch))
-        optimizer.zero_grad()
-        torch.autograd.backward(total)
-        optimizer.step()
-        losses.append(float(total.detach()))
+    for batch in training.loader:
+        losses.append(float(training.learn(batch)["loss"]))
         if len(losses) == 1:
             stages.done("first step")
         if len(losses) == max_steps:
@@ -168,13 +152,14 @@ def recalls(data: HeteroData) -> dict[str, float]:
 
 
 @torch.no_grad()
-def learned_searches(
-    backbone: LATTICE, data: HeteroData, kinds: tuple[Search, ...]
-) -> list[Result]:
+def learned_searches(training: TimedTraining, kinds: tuple[Search, ...]) -> list[Result]:
     """The search that LATTICE makes once an epoch, on the features as projected now."""
-    found = []
+    found: list[Result] = []
+    backbone = training.recommender.backbone
+    if not isinstance(backbone, LATTICE):
+        return found
     for modality in backbone.modalities:
-        x, mask = graph.item_features(data, modality)
+        x, mask = graph.item_features(training.data, modality)
         projected = backbone.project[modality](x)
         for kind in kinds:
             found.append({"modality": modality, **timed_search(projected, backbone.k, kind, mask)})
@@ -193,29 +178,7 @@ def timed_search(x: Tensor, k: int, search: Search, mask: Tensor | None = None) 
 
 def search_cost(items: int, width: int, search: Search, k: int = 10) -> Result:
     """:func:`timed_search` of generated features."""
-    return timed_search(make_graph(Shape(10, items, 20), {"image": width})["image"].x, k, search)
-
-
-def _apart(arguments: argparse.Namespace, *work: Any) -> Result:
-    """``run`` or ``search_cost`` in a process of its own under a limit of memory."""
-    command = [sys.executable, __file__, "--limit-gb", str(arguments.limit_gb)]
-    command += ["--one", json.dumps([arguments.threads, *work])]
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
-    result: Result = json.loads(done.stdout.splitlines()[-1])
-    return result
-
-
-def _one(limit_gb: float, threads: int | None, what: str, *rest: Any) -> Result:
-    import resource
-
-    size = int(limit_gb * 1e9)
-    resource.setrlimit(resource.RLIMIT_DATA, (size, size))
-    if threads:
-        torch.set_num_threads(threads)
-    if what == "search":
-        return search_cost(*rest)
-    name, shape, *others = rest
-    return run(Plan(name, Shape(*shape), *others))
+    return timed_search(random_graph(Shape(10, items, 20), {"image": width})["image"].x, k, search)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -240,41 +203,38 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--limit-gb", type=float, default=16.0)
     made.add_argument("--threads", type=int, help="of torch; torch's own choice by default")
     made.add_argument("--out", type=Path, help="JSON file; rows that it has are kept")
-    made.add_argument("--one", help=argparse.SUPPRESS)
     return made
 
 
 def main(argv: list[str]) -> None:
     """Measure, print a table and write JSON after each backbone."""
     arguments = parser().parse_args(argv)
-    if arguments.one:
-        print(json.dumps(_one(arguments.limit_gb, *json.loads(arguments.one))))
-        return
     if arguments.max_steps == 1:
         raise ConfigError(
             "--max-steps: got 1, expected 0, or 2 or more: an epoch is told from its later steps"
         )
-    learned = [kind for kind in arguments.learned.split(",") if kind]
-    searches = [text.split(":") for text in arguments.searches.split(",") if text]
+    if arguments.threads:
+        torch.set_num_threads(arguments.threads)
+    learned = tuple(name_list(arguments.learned))
+    searches = [text.split(":") for text in name_list(arguments.searches)]
     for kind in (*learned, *(search[-1] for search in searches)):
         check_search(kind)
-    shape = Shape(arguments.users, arguments.items, arguments.pairs)
-    widths = WIDTHS
+    shape, widths = Shape(arguments.users, arguments.items, arguments.pairs), WIDTHS
     if arguments.shape:
         shape, widths = shapes.SHAPES[arguments.shape], shapes.WIDTHS
     content: dict[str, Any] = {"rows": [], "searches": []}
     if arguments.out and arguments.out.is_file():
         content = json.loads(arguments.out.read_text(encoding="utf-8"))
+    sizes = (shape, widths, arguments.batch_size, arguments.max_steps)
     made = []
-    for name in filter(None, arguments.backbone.split(",")):
-        sizes = (shape, widths, arguments.batch_size, arguments.max_steps)
-        made.append(
-            _apart(arguments, "run", name, *sizes, arguments.search, arguments.evaluate, learned)
-        )
+    for name in name_list(arguments.backbone):
+        plan = Plan(name, *sizes, arguments.search, arguments.evaluate, learned)
+        made.append(run_apart(run, plan, limit_gb=arguments.limit_gb))
         content["rows"].append(made[-1])
         _write(arguments.out, content)
     for items, width, kind in searches:
-        content["searches"].append(_apart(arguments, "search", int(items), int(width), kind))
+        work = (search_cost, int(items), int(width), kind)
+        content["searches"].append(run_apart(*work, limit_gb=arguments.limit_gb))
         _write(arguments.out, content)
     for row in made:
         heading = f"\n{row['backbone']}, {row['steps']} of {row['steps_of_an_epoch']} steps, "
@@ -290,4 +250,4 @@ def _write(path: Path | None, content: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    start(main)
+    sys.exit(exit_status(main))

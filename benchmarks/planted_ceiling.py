@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -21,11 +20,9 @@ from torch import Tensor
 from torch.nn import Embedding, init
 from torch_geometric.data import HeteroData
 
-sys.path.insert(0, str(Path(__file__).parent))
-
-from script import seeds_of, start
-
 from mrdib_graph import graph
+from mrdib_graph.cli.exit_status import exit_status
+from mrdib_graph.cli.parser import number_list
 from mrdib_graph.datasets import Planted
 from mrdib_graph.evaluation import Evaluator
 from mrdib_graph.loader import TripletLoader
@@ -80,7 +77,7 @@ def main(argv: list[str]) -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--data-seeds", default="1,2,3,4,5", help="comma list")
     found: dict[int, tuple[float, float]] = {}
-    for seed in seeds_of(parser.parse_args(argv).data_seeds, "--data-seeds"):
+    for seed in number_list(parser.parse_args(argv).data_seeds, "--data-seeds", int):
         planted = Planted(seed=seed)
         data = planted[0]
         evaluator = Evaluator(data)
@@ -97,4 +94,4 @@ def main(argv: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    start(main)
+    sys.exit(exit_status(main))

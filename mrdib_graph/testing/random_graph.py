@@ -32,7 +32,7 @@ SHAPES = {
 }
 
 
-def make_graph(
+def random_graph(
     shape: Shape, widths: dict[str, int] | None = None, held_out: int = 1, seed: int = 0
 ) -> HeteroData:
     """A split graph with long-tailed degrees; features are noisy copies of 64 prototypes.
