@@ -10,21 +10,21 @@ files that are there already are used.
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from mrdib_graph import graph
 from mrdib_graph.cli.exit_status import exit_status
+from mrdib_graph.cli.parser import Parser
 from mrdib_graph.datasets import AmazonBuild, AmazonReviews, FetchOptions
 from mrdib_graph.testing import write_raw_amazon
 from mrdib_graph.testing.measure import peak_resident, run_apart
 
 
-def measure(raw: Path, root: Path, interactions: str) -> dict[str, Any]:
+def measure(raw: Path, root: Path, interactions: Literal["ratings", "reviews"]) -> dict[str, Any]:
     """Peak resident memory in GB (10^9 bytes), seconds, and counts of a build in this process."""
     dataset = AmazonReviews(root, "Electronics", build=AmazonBuild(interactions=interactions))
     found, start = {"imports_gb": _peak_gb()}, time.perf_counter()
@@ -42,7 +42,7 @@ def _peak_gb() -> float:
 
 def main(argv: list[str]) -> None:
     """Generate, build, print one JSON object a build."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser = Parser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--work", type=Path, required=True, help="folder for raw files and sets")
     parser.add_argument("--users", type=int, default=192_403)
     parser.add_argument("--items", type=int, default=63_001)

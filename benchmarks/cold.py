@@ -15,30 +15,29 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
+from pathlib import Path
 
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
+sys.path.insert(0, str(Path(__file__).parent))
+
+from over_data import METRICS, with_data_seed
+from paired import paired_table
+from script import seeds_of, start, write_json
+
 from mrdib_graph import graph
 from mrdib_graph.baselines import ContentCosine
-from mrdib_graph.cli.exit_status import exit_status
-from mrdib_graph.cli.parser import number_list
-from mrdib_graph.cli.run import build_parser, read_config
+from mrdib_graph.cli import run as main_job
 from mrdib_graph.evaluation import Evaluator, MetricResult, cold_items, slice_metrics
-from mrdib_graph.experiment import open_dataset
-from mrdib_graph.experiment.arms import Arm, build_arms
-from mrdib_graph.experiment.config import RunConfig
-from mrdib_graph.experiment.over_seeds import (
-    METRICS,
-    comparisons,
-    fitted_baselines,
-    over_seeds,
-    row_name,
-    train_possible,
-    with_data_seed,
-)
-from mrdib_graph.experiment.paired_table import paired_table
+from mrdib_graph.experiment import ArmSpec, open_dataset, train_arm
+from mrdib_graph.experiment.checks import check_settings
+from mrdib_graph.experiment.closed_form import fit_baseline
+from mrdib_graph.experiment.config import RunConfig, settings_name
+from mrdib_graph.experiment.objectives import build_backbone, why_not
+from mrdib_graph.experiment.report import MAIN_METRIC
+from mrdib_graph.tracking import Tracker
 from mrdib_graph.transforms import SplitInteractions
 from mrdib_graph.typing import Metrics
 
@@ -51,6 +50,7 @@ RANKINGS = {
     AMONG_ALL: "cold items ranked among all items",
     WARM: "warm items ranked among all items",
 }
+ONLY = " content-only"
 
 
 def measure(rank: Rank, cold: Tensor) -> Metrics:
@@ -62,32 +62,29 @@ def measure(rank: Rank, cold: Tensor) -> Metrics:
     return {f"{name} {m}": r.mean[m] for name, r in results.items() for m in METRICS}
 
 
-def rankings(
-    config: RunConfig, data: HeteroData, evaluator: Evaluator, part: str
-) -> Iterator[tuple[str, Rank]]:
-    """Every row and how it ranks.
-
-    The closed-form baselines that were asked for, the cosines of raw content, and every arm: all
-    of its tables, and content alone where it has IDs too.
-    """
-    untrained = {name: f.score for name, f in fitted_baselines(config, data, evaluator).items()}
+def untrained(
+    config: RunConfig, data: HeteroData, evaluator: Evaluator, cold: Tensor, part: str
+) -> dict[str, Metrics]:
+    """The closed-form baselines that were asked for, and the cosines of raw content."""
+    scores = {}
+    for name in config.baselines:
+        fitted = fit_baseline(name, data, evaluator, MAIN_METRIC)
+        if fitted is not None:
+            scores[f"{name} closed-form"] = fitted[0].score
     modalities = graph.modalities(data)
     chosen = {f"{m}-cosine": [m] for m in modalities}
     if len(modalities) > 1:
         chosen["content-cosine"] = modalities
-    untrained |= {name: ContentCosine(of).fit(data).score for name, of in chosen.items()}
-    for name, score in untrained.items():
-        yield name, lambda among, s=score: evaluator.evaluate_scores(s, part, candidates=among)
-    for trained in train_possible(config, data, evaluator):
-        recommender, backbone = trained.recommender, trained.recommender.backbone
-        keeps: dict[str, list[str] | None] = {"": None}
-        if backbone.has_ids and backbone.modalities:
-            keeps[" content-only"] = backbone.content_names(backbone.modalities)
-        moved = data.to(str(next(recommender.parameters()).device))
-        for suffix, keep in keeps.items():
-            tables = recommender.tables(moved, keep)
-            name = f"{row_name(trained.arm)}{suffix}"
-            yield name, lambda among, t=tables: evaluator(*t, part, candidates=among)
+    for name, of in chosen.items():
+        scores[name] = ContentCosine(of).fit(data).score
+    return {
+        name: measure(rank_scores(evaluator, score, part), cold) for name, score in scores.items()
+    }
+
+
+def rank_scores(evaluator: Evaluator, score: Callable[[Tensor], Tensor], part: str) -> Rank:
+    """The ranking of a scoring function."""
+    return lambda candidates: evaluator.evaluate_scores(score, part, candidates=candidates)
 
 
 def run_seed(config: RunConfig, seed: int, arguments: argparse.Namespace) -> dict[str, Metrics]:
@@ -96,30 +93,65 @@ def run_seed(config: RunConfig, seed: int, arguments: argparse.Namespace) -> dic
     warm_rule = None if arguments.warm_rule == "none" else arguments.warm_rule
     split = SplitInteractions("cold_items", seed, arguments.cold_share, warm_rule=warm_rule)
     data = split(open_dataset(here)[0])
-    cold = cold_items(data, arguments.part)
-    rows = rankings(here, data, Evaluator(data), arguments.part)
-    found = {name: measure(rank, cold) for name, rank in rows}
+    evaluator, part = Evaluator(data), arguments.part
+    cold = cold_items(data, part)
+    found = untrained(here, data, evaluator, cold, part)
+    for backbone in here.backbone:
+        settings = here.settings[settings_name(backbone)]
+        model = build_backbone(backbone, data, settings)
+        for objective in here.arms:
+            if why_not(settings, objective, model, data):
+                continue
+            trained = train_arm(
+                ArmSpec(backbone, objective), seed, here, data, evaluator, Tracker()
+            )
+            recommender = trained.recommender
+            moved = data.to(str(next(recommender.parameters()).device))
+            keeps: dict[str, list[str] | None] = {"": None}
+            trained_on = recommender.backbone
+            if trained_on.has_ids and trained_on.modalities:
+                keeps[ONLY] = trained_on.content_names(trained_on.modalities)
+            for suffix, keep in keeps.items():
+                tables = recommender.tables(moved, keep)
+                name = f"{settings_name(backbone)} {objective}{suffix}"
+                found[name] = measure(rank_tables(evaluator, tables, part), cold)
     line = ", ".join(f"{name} {m[f'{COLD} {METRICS[0]}']:.4f}" for name, m in found.items())
     print(f"split seed {seed}, {COLD}, {int(cold.sum())} items: {line}", flush=True)
     return found
 
 
-def summary(results: Sequence[dict[str, Metrics]], arms: Sequence[Arm]) -> str:
+def rank_tables(evaluator: Evaluator, tables: tuple[Tensor, Tensor], part: str) -> Rank:
+    """The ranking of two tables."""
+    return lambda candidates: evaluator(*tables, part, candidates=candidates)
+
+
+def summary(results: list[dict[str, Metrics]]) -> str:
     """One table a ranking: means over split seeds, gains over bare and of mrdib over each row."""
+
+    def over_bare(name: str) -> tuple[str, str] | None:
+        base = f"{name.split()[0]} bare"
+        return None if name == base or base not in results[0] else (name, base)
+
+    def of_mrdib(name: str) -> tuple[str, str] | None:
+        best = f"{name.split()[0]} mrdib"
+        return None if name == best or best not in results[0] else (best, name)
+
     parts = []
     for ranking, text in RANKINGS.items():
-        if all(f"{ranking} {METRICS[0]}" in row for result in results for row in result.values()):
+        metrics = [f"{ranking} {name}" for name in METRICS]
+        if all(metrics[0] in row for result in results for row in result.values()):
             rows = [
                 {name: {m: row[f"{ranking} {m}"] for m in METRICS} for name, row in result.items()}
                 for result in results
             ]
-            parts += [text.capitalize(), paired_table(rows, METRICS, comparisons(arms), "row")]
+            against = {"over bare %": over_bare, "mrdib over it %": of_mrdib}
+            parts += [text.capitalize(), paired_table(rows, METRICS, against, "row")]
     return "\n\n".join(parts)
 
 
 def main(argv: list[str]) -> None:
     """Run every split seed, print the tables, and write the results where ``--out`` says."""
-    parser = build_parser()
+    parser = main_job.build_parser()
     parser.add_argument("--split-seeds", default="1,2,3,4,5", help="comma list")
     parser.add_argument(
         "--cold-share", type=float, default=0.2, help="of the items, half for validation"
@@ -130,12 +162,16 @@ def main(argv: list[str]) -> None:
     parser.add_argument("--part", choices=["test", "val"], default="test", help="what is scored")
     arguments = parser.parse_args(argv)
     out, arguments.out = arguments.out, None
-    config = read_config(arguments)
-    arms = build_arms(config)
-    seeds = number_list(arguments.split_seeds, "--split-seeds", int)
-    results = over_seeds("split_seeds", seeds, lambda s: run_seed(config, s, arguments), out)
-    print("\n" + summary(results, arms))
+    config = main_job.read_config(arguments)
+    check_settings(config, config.backbone)
+    seeds = seeds_of(arguments.split_seeds, "--split-seeds")
+    results: list[dict[str, Metrics]] = []
+    for seed in seeds:
+        results.append(run_seed(config, seed, arguments))
+        if out is not None:
+            write_json(Path(out), {"split_seeds": seeds[: len(results)], "results": results})
+    print("\n" + summary(results))
 
 
 if __name__ == "__main__":
-    sys.exit(exit_status(main))
+    start(main)

@@ -29,7 +29,7 @@ from torch import Generator, Tensor
 from mrdib_graph import estimators, resolver
 from mrdib_graph.atomic_file import write_json, write_text
 from mrdib_graph.cli.exit_status import exit_status
-from mrdib_graph.cli.parser import name_list, number_list
+from mrdib_graph.cli.parser import Parser, name_list, number_list
 from mrdib_graph.errors import ConfigError
 from mrdib_graph.estimators import MIEstimator
 from mrdib_graph.experiment.environment import environment
@@ -243,13 +243,17 @@ def read_sizes(arguments: argparse.Namespace) -> Sizes:
 
 def build_parser() -> argparse.ArgumentParser:
     """A flag for every field of :class:`Sizes`, comma lists where there are several, and --out."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = Parser(description=__doc__.partition("\n")[0])
     for field in fields(Sizes):
-        several = isinstance(field.default, tuple)
-        shown = ",".join(map(str, field.default)) if several else field.default
-        kind = str if several else type(field.default)
+        default: Any = field.default
+        several = isinstance(default, tuple)
+        shown = ",".join(map(str, default)) if several else default
+        kind = str if several else type(default)
         parser.add_argument(
-            _flag(field.name), type=kind, default=shown, help=f"{'comma list; ' * several}default {shown}"
+            _flag(field.name),
+            type=kind,
+            default=shown,
+            help=f"{'comma list; ' * several}default {shown}",
         )
     parser.add_argument("--out", type=Path, default=Path("runs/estimators"), help="folder")
     return parser

@@ -12,7 +12,6 @@ can fork.
 
 from __future__ import annotations
 
-import argparse
 import json
 import math
 import sys
@@ -26,6 +25,7 @@ from tabulate import tabulate
 
 from mrdib_graph.atomic_file import write_json
 from mrdib_graph.cli.exit_status import exit_status
+from mrdib_graph.cli.parser import Parser
 from mrdib_graph.experiment.environment import environment
 from mrdib_graph.plotting import growth_curves
 from mrdib_graph.testing.measure import peak_resident, run_apart
@@ -123,7 +123,7 @@ def table(rows: list[Row]) -> str:
 
 def main(argv: list[str]) -> None:
     """Measure, print a table, write JSON and a figure where the flags say."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = Parser(description=__doc__.partition("\n")[0])
     parser.add_argument("--backbone", default="all", help="comma list, or all")
     parser.add_argument("--sizes", type=int, default=len(SIZES), help="how many of the sizes")
     parser.add_argument("--shrink", type=int, default=1, help="divide every size by this")

@@ -31,7 +31,7 @@ from mrdib_graph import graph
 from mrdib_graph.atomic_file import write_json
 from mrdib_graph.backbones import LATTICE
 from mrdib_graph.cli.exit_status import exit_status
-from mrdib_graph.cli.parser import name_list
+from mrdib_graph.cli.parser import Parser, name_list
 from mrdib_graph.errors import ConfigError
 from mrdib_graph.evaluation import Evaluator
 from mrdib_graph.experiment.environment import environment
@@ -95,10 +95,11 @@ def run(plan: Plan) -> Result:
     data = random_graph(plan.shape, plan.widths)
     stages.done("generate")
     name = plan.name.partition("-")[0]
-    options = {**OPTIONS.get(plan.name, {}), **({"search": plan.search} if name == "lattice" else {})}
-    training = TimedTraining(
-        name, data, batch_size=plan.batch_size, reg_fused=0.0, **options
-    )
+    options = {
+        **OPTIONS.get(plan.name, {}),
+        **({"search": plan.search} if name == "lattice" else {}),
+    }
+    training = TimedTraining(name, data, batch_size=plan.batch_size, reg_fused=0.0, **options)
     stages.done("build the graphs")
     losses = train(training, plan.max_steps, stages)
     user, item = training.recommender.tables(training.data)
@@ -183,7 +184,7 @@ def search_cost(items: int, width: int, search: Search, k: int = 10) -> Result:
 
 def parser() -> argparse.ArgumentParser:
     """The command's flags."""
-    made = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    made = Parser(description=__doc__.partition("\n")[0])
     kinds = ("auto", "exact", "faiss")
     made.add_argument("--backbone", default="lightgcn,vbpr,lattice-frozen", help="comma list")
     made.add_argument("--shape", choices=shapes.SHAPES, help="counts and widths of a public set")
@@ -215,7 +216,7 @@ def main(argv: list[str]) -> None:
         )
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
-    learned = tuple(name_list(arguments.learned))
+    learned: tuple[Any, ...] = tuple(name_list(arguments.learned))
     searches = [text.split(":") for text in name_list(arguments.searches)]
     for kind in (*learned, *(search[-1] for search in searches)):
         check_search(kind)

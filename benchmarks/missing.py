@@ -24,20 +24,21 @@ import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
+sys.path.insert(0, str(Path(__file__).parent))
+
+from over_data import METRICS, with_data_seed
+from paired import Result, paired_table
+from script import numbers, seeds_of, start, write_json
+
 from mrdib_graph import graph
-from mrdib_graph.cli.exit_status import exit_status
-from mrdib_graph.cli.parser import name_list, number_list
-from mrdib_graph.cli.run import build_parser, read_config
+from mrdib_graph.cli import run as main_job
 from mrdib_graph.errors import ConfigError, suggest
 from mrdib_graph.evaluation import Evaluator, slice_metrics
-from mrdib_graph.experiment import open_dataset
-from mrdib_graph.experiment.arms import Arm, build_arms, possible_arms
-from mrdib_graph.experiment.build_recommender import backbone_class
-from mrdib_graph.experiment.config import RunConfig
-from mrdib_graph.experiment.over_seeds import METRICS, over_seeds, with_data_seed
-from mrdib_graph.experiment.paired_table import Result, paired_table
-from mrdib_graph.experiment.train_arms import train_arms
-from mrdib_graph.plotting import missing_curves
+from mrdib_graph.experiment import ArmSpec, open_dataset, train_arm
+from mrdib_graph.experiment.checks import check_settings
+from mrdib_graph.experiment.config import RunConfig, settings_name
+from mrdib_graph.experiment.objectives import backbone_class, build_backbone, why_not
+from mrdib_graph.tracking import Tracker
 from mrdib_graph.transforms import MaskFeatures, PropagateFeatures
 from mrdib_graph.typing import Metrics
 
@@ -49,7 +50,7 @@ LACKING = tuple(f"lacking {name}" for name in METRICS)
 class Method:
     """What is done about missing features: how they are filled or learned, and what is trained."""
 
-    arm: str
+    objective: str
     fill: Literal["none", "interactions", "knn"] = "none"
     options: Mapping[str, Any] = field(default_factory=dict)
     learned: bool = False
@@ -107,23 +108,25 @@ def available(names: Sequence[str], config: RunConfig, data: HeteroData) -> dict
 
 
 def _why_not(method: Method, config: RunConfig, data: HeteroData) -> str:
-    if method.fill == "knn" and len(graph.modalities(data)) < 2:
-        return "there is one modality"
-    arm = arm_of(method, config)
-    known = inspect.signature(backbone_class(arm.backbone)).parameters
+    backbone = config.backbone[0]
+    known = inspect.signature(backbone_class(backbone)).parameters
     lacking = [name for name in method.options if name not in known]
     if lacking:
-        return f"{arm.backbone_name} has no option {lacking[0]}"
-    reasons: list[str] = []
-    possible_arms([arm], data, reasons.append)
-    return "".join(reasons)
+        return f"{settings_name(backbone)} has no option {lacking[0]}"
+    if method.fill == "knn" and len(graph.modalities(data)) < 2:
+        return "there is one modality"
+    settings = with_method(config, method).settings[settings_name(backbone)]
+    model = build_backbone(backbone, data, settings)
+    return why_not(settings, method.objective, model, data)
 
 
-def arm_of(method: Method, config: RunConfig) -> Arm:
-    """The arm that a method trains: with options of the backbone, and learned codes."""
-    arm = build_arms(dataclasses.replace(config, arms=[method.arm]))[0]
-    options = {**arm.backbone_options, **method.options}
-    return dataclasses.replace(arm, backbone_options=options, missing_codes=method.learned)
+def with_method(config: RunConfig, method: Method) -> RunConfig:
+    """The configuration with what a method sets: options of the backbone, and learned codes."""
+    name = settings_name(config.backbone[0])
+    settings = config.settings[name]
+    options = {**settings.options, **method.options}
+    changed = dataclasses.replace(settings, options=options, missing_codes=method.learned)
+    return dataclasses.replace(config, settings={**config.settings, name: changed})
 
 
 def without_filling(method: Method) -> Method:
@@ -138,13 +141,15 @@ def lacking_items(data: HeteroData) -> Tensor:
 
 
 def train_and_test(
-    method: Method, config: RunConfig, data: HeteroData, lacking: Tensor, part: str
+    method: Method, config: RunConfig, seed: int, data: HeteroData, lacking: Tensor, part: str
 ) -> Metrics:
     """Train one method on masked data; its metrics over all items and over those lacking."""
     if method.fill != "none":
         data = PropagateFeatures(method.fill)(data)
     evaluator = Evaluator(data)
-    [trained] = train_arms([arm_of(method, config)], config.seeds, data, evaluator, quiet=config.quiet)
+    spec = ArmSpec(config.backbone[0], method.objective)
+    here = with_method(config, method)
+    trained = train_arm(spec, seed, here, data, evaluator, Tracker())
     result = trained.fit.test_result
     if part == "val":
         device = next(trained.recommender.parameters()).device
@@ -162,7 +167,7 @@ def run_seed(
     """Metrics of every share and method on one data seed."""
     here = with_data_seed(config, seed)
     whole = open_dataset(here)[0]
-    masked = name_list(arguments.masked) if arguments.masked else None
+    masked = arguments.masked.split(",") if arguments.masked else None
     found: dict[str, Result] = {}
     for share in arguments.shares:
         data = MaskFeatures(share, seed, masked)(whole)
@@ -173,7 +178,9 @@ def run_seed(
             if not bool(lacking.any()):  # nothing to fill
                 method = without_filling(method)
             if str(method) not in done:
-                done[str(method)] = train_and_test(method, here, data, lacking, arguments.part)
+                done[str(method)] = train_and_test(
+                    method, here, seed, data, lacking, arguments.part
+                )
             rows[name] = done[str(method)]
         found[f"{share:g}"] = rows
         line = ", ".join(f"{name} {m[METRICS[0]]:.4f}" for name, m in rows.items())
@@ -220,6 +227,8 @@ def _without_twins(rows: Sequence[Result]) -> list[Result]:
 
 def draw(results: Sequence[Mapping[str, Result]], path: Path) -> None:
     """The figure: the main metric over the share masked, on all items and on those lacking."""
+    from mrdib_graph.plotting import missing_curves
+
     panels: dict[str, dict[str, dict[float, list[float]]]] = {}
     for title, metric in (("all items", METRICS[0]), ("items lacking a modality", LACKING[0])):
         lines: dict[str, dict[float, list[float]]] = {}
@@ -236,7 +245,7 @@ def draw(results: Sequence[Mapping[str, Result]], path: Path) -> None:
 
 def main(argv: list[str]) -> None:
     """Run every data seed, print the tables, and write them where ``--out`` says."""
-    parser = build_parser()
+    parser = main_job.build_parser()
     parser.add_argument("--data-seeds", default="1,2,3,4,5", help="comma list")
     parser.add_argument("--shares", default="0,0.1,0.3,0.5,0.7,0.9", help="masked, comma list")
     parser.add_argument("--methods", default=DEFAULT, help=f"some of {', '.join(METHODS)}")
@@ -246,20 +255,26 @@ def main(argv: list[str]) -> None:
     if arguments.arms is not None:
         raise ConfigError("--arms: the methods say what is trained; use --methods")
     out, arguments.out = arguments.out, None
-    config = read_config(arguments)
+    config = main_job.read_config(arguments)
     if len(config.backbone) != 1:
         raise ConfigError(f"--backbone: got {', '.join(config.backbone)}, expected one")
-    arguments.shares = number_list(arguments.shares, "--shares", float)
-    seeds = number_list(arguments.data_seeds, "--data-seeds", int)
+    arguments.shares = numbers(arguments.shares, "--shares")
+    seeds = seeds_of(arguments.data_seeds, "--data-seeds")
     data = open_dataset(with_data_seed(config, seeds[0]))[0]
-    methods = available(name_list(arguments.methods), config, data)
-    results = over_seeds(
-        "data_seeds", seeds, lambda seed: run_seed(config, seed, methods, arguments), out
-    )
+    methods = available(arguments.methods.split(","), config, data)
+    objectives = sorted({method.objective for method in methods.values()})
+    config = dataclasses.replace(config, arms=objectives)
+    for method in methods.values():
+        check_settings(with_method(config, method), config.backbone)
+    results: list[dict[str, Result]] = []
+    for seed in seeds:
+        results.append(run_seed(config, seed, methods, arguments))
+        if out is not None:
+            write_json(Path(out), {"data_seeds": seeds[: len(results)], "results": results})
     print("\n" + summary(results))
     if out is not None:
         draw(results, Path(out).with_suffix(".png"))
 
 
 if __name__ == "__main__":
-    sys.exit(exit_status(main))
+    start(main)

@@ -10,7 +10,6 @@ interactions of a user allow whoever learns the items perfectly, so a gain is to
 
 from __future__ import annotations
 
-import argparse
 import sys
 
 import numpy as np
@@ -22,7 +21,7 @@ from torch_geometric.data import HeteroData
 
 from mrdib_graph import graph
 from mrdib_graph.cli.exit_status import exit_status
-from mrdib_graph.cli.parser import number_list
+from mrdib_graph.cli.parser import Parser, number_list
 from mrdib_graph.datasets import Planted
 from mrdib_graph.evaluation import Evaluator
 from mrdib_graph.loader import TripletLoader
@@ -74,7 +73,7 @@ def learn_users(
 
 def main(argv: list[str]) -> None:
     """Print one line a data seed, and the mean."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser = Parser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--data-seeds", default="1,2,3,4,5", help="comma list")
     found: dict[int, tuple[float, float]] = {}
     for seed in number_list(parser.parse_args(argv).data_seeds, "--data-seeds", int):

@@ -9,7 +9,6 @@ CPU time of the process.  The peak memory of a backbone is that of a process of 
 
 from __future__ import annotations
 
-import argparse
 import subprocess
 import sys
 import tempfile
@@ -31,6 +30,7 @@ from torch_geometric.nn import LightGCN as PyGLightGCN
 from mrdib_graph import graph
 from mrdib_graph.atomic_file import write_json
 from mrdib_graph.cli.exit_status import exit_status
+from mrdib_graph.cli.parser import Parser
 from mrdib_graph.evaluation import Evaluator
 from mrdib_graph.experiment.environment import environment
 from mrdib_graph.testing.kernel_time import KernelTime
@@ -224,7 +224,7 @@ def _python(*arguments: str) -> str:
 
 def main(argv: list[str]) -> None:
     """Measure, print two tables and write them where ``--out`` says."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = Parser(description=__doc__.partition("\n")[0])
     parser.add_argument("--shape", choices=list(SHAPES), default="baby", help="size of the graph")
     parser.add_argument("--backbone", default="all", help="comma list, or all")
     parser.add_argument("--repeats", type=int, default=9, help="timings of each side")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from mrdib_graph.errors import DataError, MRdIBError
 
@@ -51,6 +53,11 @@ def write_text(path: Path, text: str, error: type[MRdIBError] | None = DataError
     """Write a text in UTF-8, never half of it; see :func:`new_file`."""
     with new_file(path, error=error) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Write a JSON object, never half of it; see :func:`new_file`."""
+    write_text(path, json.dumps(content, indent=2) + "\n")
 
 
 def sync_file(path: Path) -> None:

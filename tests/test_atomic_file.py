@@ -1,8 +1,16 @@
+import json
 from pathlib import Path
 
 import pytest
 
-from mrdib_graph.atomic_file import new_file, new_folder, only_one, sync_file, write_text
+from mrdib_graph.atomic_file import (
+    new_file,
+    new_folder,
+    only_one,
+    sync_file,
+    write_json,
+    write_text,
+)
 from mrdib_graph.errors import CheckpointError, DataError
 
 
@@ -31,6 +39,14 @@ def test_a_file_is_whole_or_absent(tmp_path, monkeypatch):
         temporary.write_text("half")
         raise KeyError
     assert path.read_text(encoding="utf-8") == "first ±\n" and names(path.parent) == ["report.md"]
+
+
+def test_json_is_written_whole_or_not_at_all(tmp_path):
+    path = tmp_path / "new/result.json"
+    write_json(path, {"a": [1, 2.5]})
+    with pytest.raises(TypeError):
+        write_json(path, {"a": [1], "b": object()})
+    assert json.loads(path.read_text(encoding="utf-8")) == {"a": [1, 2.5]}
 
 
 def test_a_file_that_is_synced_says_what_it_is(tmp_path, monkeypatch):

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 from mrdib_graph.errors import ConfigError, suggest
+
+Number = TypeVar("Number", int, float)
 
 
 class Parser(argparse.ArgumentParser):
@@ -51,6 +53,23 @@ class Parser(argparse.ArgumentParser):
 def name_list(text: str) -> list[str]:
     """A comma list."""
     return [part for part in (part.strip() for part in text.split(",")) if part]
+
+
+def number_list(text: str, flag: str, kind: type[Number]) -> list[Number]:
+    """A comma list of different numbers.
+
+    Raises:
+        ConfigError: It is none; or one is there twice, which would count twice in every test.
+    """
+    try:
+        numbers = [kind(part) for part in name_list(text)]
+    except ValueError as error:
+        expected = "whole numbers, as 1,2,3" if kind is int else "numbers, as 0,0.5"
+        raise ConfigError(f"{flag}: got '{text}', expected {expected}") from error
+    if not numbers or len(set(numbers)) < len(numbers):
+        what = "which names one twice" if numbers else "expected one or more"
+        raise ConfigError(f"{flag}: got '{text}', {what}")
+    return numbers
 
 
 def one_line(text: str) -> str:

@@ -1,6 +1,7 @@
 """The scripts of ``benchmarks/`` as modules."""
 
 import importlib.util
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -25,3 +26,14 @@ def load(name: str) -> ModuleType:
 def load_job() -> Callable[[str], ModuleType]:
     """A module of ``benchmarks/`` by its name."""
     return load
+
+
+@pytest.fixture(scope="session")
+def run_script() -> Callable[..., subprocess.CompletedProcess[str]]:
+    """``run_script(name, *flags)`` runs a script of ``benchmarks/`` in a process of its own."""
+
+    def run(name: str, *flags: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, str(ROOT / "benchmarks" / f"{name}.py"), *flags]
+        return subprocess.run(command, capture_output=True, text=True)
+
+    return run

@@ -136,17 +136,17 @@ def test_as_a_program() -> None:
     command = [sys.executable, str(SCRIPT), "--dims", "wide"]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 2 and not done.stdout
-    assert done.stderr == "error: --dims: got 'wide', expected numbers, as 4,16\n"
+    assert done.stderr == "error: --dims: got 'wide', expected whole numbers, as 1,2,3\n"
 
 
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (["--dims", "4,x"], r"--dims: got '4,x', expected numbers"),
-        (["--dims", "0"], r"dims: got \(0,\), expected 1 or more"),
-        (["--cost-rows", "1"], r"cost_rows: got \(1,\), expected 2 or more"),
-        (["--nats", ""], r"nats: got \(\), expected 0 or more"),
-        (["--estimators", ""], "--estimators: got none, expected one or more"),
+        (["--dims", "4,x"], r"--dims: got '4,x', expected whole numbers"),
+        (["--dims", "0"], r"dims: got \(0,\), expected a list, each 1 or more"),
+        (["--cost-rows", "1"], r"cost_rows: got \(1,\), expected a list, each 2 or more"),
+        (["--nats", ""], "--nats: got '', expected one or more"),
+        (["--estimators", ""], "estimators: got none, expected one or more"),
         (["--draws", "1"], "draws: got 1, expected 2 or more"),
         (["--estimators", "gausian"], "did you mean 'gaussian'"),
     ],

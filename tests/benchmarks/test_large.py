@@ -77,15 +77,17 @@ def test_a_search_alone(large: ModuleType) -> None:
 def test_a_named_shape_has_its_counts_and_widths(large: ModuleType, monkeypatch) -> None:
     seen = []
 
-    def apart(arguments, what, *work):
-        seen.append((what, *work))
+    def apart(function, plan_of_run, limit_gb):
+        seen.append(plan_of_run)
+        assert function is large.run and limit_gb == 16
         return large.run(plan(large, "vbpr"))
 
-    monkeypatch.setattr(large, "_apart", apart)
+    monkeypatch.setattr(large, "run_apart", apart)
     large.main(["--shape", "electronics", "--backbone", "lattice", "--learned", "exact,auto"])
-    _, name, shape, widths, _, _, search, _, learned = seen[0]
-    assert (name, shape.items, widths) == ("lattice", 63_001, {"image": 4096, "text": 384})
-    assert (search, learned) == ("auto", ["exact", "auto"])
+    [made] = seen
+    assert (made.name, made.shape.items) == ("lattice", 63_001)
+    assert made.widths == {"image": 4096, "text": 384}
+    assert (made.search, made.learned) == ("auto", ("exact", "auto"))
 
 
 @pytest.mark.parametrize(
@@ -99,7 +101,7 @@ def test_a_named_shape_has_its_counts_and_widths(large: ModuleType, monkeypatch)
 def test_wrong_flags_are_named_before_anything_is_made(
     large: ModuleType, monkeypatch, flags: list[str], message: str
 ) -> None:
-    monkeypatch.setattr(large, "_apart", lambda *_: pytest.fail("a run was started"))
+    monkeypatch.setattr(large, "run_apart", lambda *_, **__: pytest.fail("a run was started"))
     with pytest.raises(ConfigError, match=message):
         large.main([*SIZES, "--backbone", "vbpr", *flags])
 

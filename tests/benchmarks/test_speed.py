@@ -7,9 +7,6 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-import torch
-
-from mrdib_graph.backbones.late_fusion import LateFusion
 
 SCRIPT = Path(__file__).resolve().parents[2] / "benchmarks" / "speed.py"
 
@@ -26,50 +23,6 @@ def test_a_target_is_met_on_the_right_side(speed: ModuleType) -> None:
     assert speed.Row("a", 1.5, "ratio", 1.5).meets is True
     assert speed.Row("a", 1.6, "ratio", 1.5).meets is False
     assert speed.Row("a", 1.6, "ratio").meets is None
-
-
-def test_the_timer_alternates_and_drops_the_first_call(speed: ModuleType) -> None:
-    calls: list[str] = []
-    now = iter([0.0, 9.0, 1.0, 3.0, 4.0, 5.0, 6.0, 10.0, 11.0, 12.0])
-
-    timer = speed.Timer("wall", 2)
-    timer.clock = lambda: next(now)
-    # the warm-up asks the clock once per function, each repeat twice
-    seconds = timer(lambda: calls.append("a"), lambda: calls.append("b"))
-    assert calls == ["a", "b"] * 3
-    assert seconds == [pytest.approx((2.0 + 4.0) / 2), pytest.approx(1.0)]
-
-
-def test_the_timer_stops_when_its_time_is_spent(speed: ModuleType) -> None:
-    calls: list[str] = []
-    timer = speed.Timer("wall", 9, seconds=0.0)
-    assert timer(lambda: calls.append("a"))[0] >= 0
-    assert calls == ["a", "a"]  # the warm-up and the one that is always timed
-
-
-def test_kernels_are_timed_and_nothing_else(load_job) -> None:
-    kernels = load_job("speed_kernels")
-    ticks = iter(range(100))
-    watch = kernels.KernelTime(lambda: float(next(ticks)))
-    weight = torch.randn(3, 3, requires_grad=True)
-
-    def step() -> None:
-        torch.autograd.backward((torch.randn(2, 3) @ weight).exp().sum())
-
-    run = watch.watch(step)
-    run()
-    run()
-    # one product forward, one backward, since the left factor needs no gradient
-    assert watch.seconds == [2.0, 2.0]
-
-
-def test_names_with_late_add_the_codes_of_late_fusion(load_job) -> None:
-    shapes, rows = load_job("shapes"), load_job("speed_rows")
-    data = shapes.make_graph(shapes.SHAPES["tiny"], {"a": 4})
-    training = rows.Training("lightgcn-late", data, mrdib=True)
-    assert isinstance(training.recommender.backbone, LateFusion)
-    training.first_steps()
-    assert training.at == 2
 
 
 @pytest.mark.slow
@@ -90,12 +43,3 @@ def test_the_command_writes_rows_and_costs(tmp_path: Path) -> None:
     assert {f"{name} step over its kernels" for name in costs} <= names
     assert "tracking an epoch to MLflow over a lightgcn epoch" in names
     assert all(name in done.stdout for name in names)
-
-
-def test_training_takes_steps_on_the_batches_in_turn(load_job) -> None:
-    shapes, rows = load_job("shapes"), load_job("speed_rows")
-    training = rows.Training("lightgcn", shapes.make_graph(shapes.SHAPES["tiny"], {"a": 4}))
-    before = training.recommender.tables(training.data)[0].clone()
-    training.first_steps()
-    assert training.at == 2
-    assert not bool((training.recommender.tables(training.data)[0] == before).all())

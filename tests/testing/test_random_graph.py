@@ -1,24 +1,17 @@
 """Random graphs for timings."""
 
-from types import ModuleType
-
 import pytest
 import torch
 
 from mrdib_graph import graph
 from mrdib_graph.errors import ConfigError
-
-
-@pytest.fixture(scope="module")
-def shapes(load_job) -> ModuleType:
-    module: ModuleType = load_job("shapes")
-    return module
+from mrdib_graph.testing.random_graph import SHAPES, Shape, random_graph
 
 
 @pytest.mark.parametrize("sizes", [(50, 40, 300), (300, 200, 3_000)])
-def test_counts_are_exact_and_pairs_distinct(shapes: ModuleType, sizes: tuple[int, ...]) -> None:
-    shape = shapes.Shape(*sizes)
-    data = shapes.make_graph(shape, {"image": 6, "text": 3})
+def test_counts_are_exact_and_pairs_distinct(sizes: tuple[int, ...]) -> None:
+    shape = Shape(*sizes)
+    data = random_graph(shape, {"image": 6, "text": 3})
     graph.validate(data)
     user, item = graph.interactions(data)
     train_user, _ = graph.interactions(data, "train")
@@ -28,24 +21,24 @@ def test_counts_are_exact_and_pairs_distinct(shapes: ModuleType, sizes: tuple[in
     assert graph.item_features(data, "image")[0].shape == (shape.items, 6)
 
 
-def test_degrees_have_a_long_tail(shapes: ModuleType) -> None:
-    shape = shapes.SHAPES["tiny"]
-    data = shapes.make_graph(shape, {"image": 2})
+def test_degrees_have_a_long_tail() -> None:
+    shape = SHAPES["tiny"]
+    data = random_graph(shape, {"image": 2})
     degree = graph.interactions(data, "train")[1].bincount()
     assert int(degree.max()) > 3 * shape.pairs / shape.items
 
 
-def test_the_seed_decides(shapes: ModuleType) -> None:
-    tiny = shapes.SHAPES["tiny"]
-    first, second, other = (shapes.make_graph(tiny, {"a": 2}, seed=s) for s in (1, 1, 2))
+def test_the_seed_decides() -> None:
+    tiny = SHAPES["tiny"]
+    first, second, other = (random_graph(tiny, {"a": 2}, seed=s) for s in (1, 1, 2))
     assert torch.equal(graph.interactions(first), graph.interactions(second))
     assert torch.equal(first["a"].x, second["a"].x)
     assert not torch.equal(graph.interactions(first), graph.interactions(other))
 
 
 @pytest.mark.parametrize("sizes", [(4, 1, 25), (40, 50, 39), (10, 10, 91)])
-def test_sizes_that_no_graph_has_are_refused(shapes: ModuleType, sizes: tuple[int, ...]) -> None:
+def test_sizes_that_no_graph_has_are_refused(sizes: tuple[int, ...]) -> None:
     users, items, pairs = sizes
     message = f"pairs: got {pairs} for {users} users and {items} items, expected {users} to "
     with pytest.raises(ConfigError, match=message):
-        shapes.make_graph(shapes.Shape(*sizes), {"a": 2})
+        random_graph(Shape(*sizes), {"a": 2})
