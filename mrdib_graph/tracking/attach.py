@@ -42,13 +42,10 @@ def attach_files(
 
     try:
         client = MlflowClient(uri, registry_uri=uri)
-        found = client.get_experiment_by_name(experiment)
-        runs = [] if found is None else _newest_first(client, found.experiment_id, run)
-        for known in runs:
+        for known in _newest_first(client, experiment, run):
             tags = known.data.tags
-            if MLFLOW_PARENT_RUN_ID in tags:
-                continue
-            if digest is not None and tags.get("dataset_digest", digest) != digest:
+            other_data = digest is not None and tags.get("dataset_digest", digest) != digest
+            if other_data or MLFLOW_PARENT_RUN_ID in tags:
                 continue
             for file in files:
                 client.log_artifact(known.info.run_id, str(file), folder)
@@ -58,7 +55,10 @@ def attach_files(
     raise DataError(f"tracking URI '{uri}': no run named '{run}' in the experiment '{experiment}'")
 
 
-def _newest_first(client: Any, experiment_id: str, run: str) -> list[Any]:
+def _newest_first(client: Any, experiment: str, run: str) -> list[Any]:
+    known = client.get_experiment_by_name(experiment)
+    if known is None:
+        return []
     quote = '"' if "'" in run else "'"
     query = f"tags.`mlflow.runName` = {quote}{run}{quote}"
-    return list(client.search_runs([experiment_id], query, order_by=["start_time DESC"]))
+    return list(client.search_runs([known.experiment_id], query, order_by=["start_time DESC"]))

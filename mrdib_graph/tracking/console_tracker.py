@@ -9,6 +9,7 @@ from typing import TextIO
 
 from typing_extensions import override
 
+from mrdib_graph.options import Count, checked
 from mrdib_graph.tracking.tracker import Status, Tracker
 
 
@@ -18,22 +19,19 @@ class ConsoleTracker(Tracker):
     Args:
         stream: Where to print; standard output when None.
         every: Print the metrics of every n-th step only; metrics without a step always.
+
+    Raises:
+        ConfigError: ``every`` is below 1.
     """
 
-    def __init__(self, stream: TextIO | None = None, every: int = 1) -> None:
+    @checked
+    def __init__(self, stream: TextIO | None = None, every: Count = 1) -> None:
         self.stream = stream
         self.every = every
         self._runs: list[tuple[str, float]] = []
 
     @override
-    def start_run(
-        self,
-        name: str,
-        *,
-        params: Mapping[str, object] = {},  # noqa: ARG002
-        tags: Mapping[str, str] = {},
-        description: str = "",  # noqa: ARG002
-    ) -> None:
+    def start_run(self, name: str, *, tags: Mapping[str, str] = {}, **_: object) -> None:
         self._runs.append((name, time.monotonic()))
         self._print(" ".join(["started", *(f"{key}={value}" for key, value in tags.items())]))
 
@@ -46,8 +44,7 @@ class ConsoleTracker(Tracker):
 
     @override
     def end_run(self, status: Status = "finished") -> None:
-        seconds = time.monotonic() - self._runs[-1][1]
-        self._print(f"{status} after {seconds:.1f} s")
+        self._print(f"{status} after {time.monotonic() - self._runs[-1][1]:.1f} s")
         self._runs.pop()
 
     @override

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import getpass
 import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
@@ -102,29 +103,23 @@ class MLflowTracker(Tracker):
 
     @override
     def log_figure(self, figure: Figure, path: str) -> None:
-        with tempfile.TemporaryDirectory() as folder:
-            file = Path(folder) / PurePosixPath(path).name
+        with self._new_file(path) as file:
             figure.savefig(file, dpi=150, bbox_inches="tight")
-            self._send_file(file, str(PurePosixPath(path).parent))
 
     @override
     def log_table(self, frame: DataFrame, path: str) -> None:
-        with tempfile.TemporaryDirectory() as folder:
-            file = Path(folder) / PurePosixPath(path).name
+        with self._new_file(path, table=True) as file:
             if file.suffix == ".json":
                 frame.to_json(file, orient="split", index=False, date_format="iso")
             elif file.suffix == ".csv":
                 frame.to_csv(file, index=False)
             else:
                 raise ConfigError(f"log_table: path '{path}' must end in .csv or .json")
-            self._send_file(file, str(PurePosixPath(path).parent), table=True)
 
     @override
     def log_text(self, text: str, path: str) -> None:
-        with tempfile.TemporaryDirectory() as folder:
-            file = Path(folder) / PurePosixPath(path).name
+        with self._new_file(path) as file:
             file.write_text(text, encoding="utf-8")
-            self._send_file(file, str(PurePosixPath(path).parent))
 
     @override
     def log_artifact(self, path: Path, folder: str = "") -> None:
@@ -159,15 +154,21 @@ class MLflowTracker(Tracker):
         while self._open:
             self.end_run("killed")
         if not self._delivery.flush():
+            file, uri = self._outbox.file, self._uri
             logger.warning(
-                "tracking: %d events did not reach %s and are in %s; send them with  python -c "
-                "\"from mrdib_graph.tracking import replay; replay('%s', '%s')\"",
-                len(self._outbox.events),
-                self._uri,
-                self._outbox.file,
-                self._outbox.file,
-                self._uri,
+                f"tracking: {len(self._outbox.events)} events did not reach {uri} and are in "
+                f'{file}; send them with  python -c "from mrdib_graph.tracking import replay; '
+                f"replay('{file}', '{uri}')\""
             )
+
+    @contextlib.contextmanager
+    def _new_file(self, path: str, table: bool = False) -> Iterator[Path]:
+        """A file to write to, sent to a relative path when the block ends."""
+        target = PurePosixPath(path)
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / target.name
+            yield file
+            self._send_file(file, str(target.parent), table)
 
     def _send_file(self, file: Path, folder: str, table: bool = False) -> None:
         self._send("artifact", {"folder": "" if folder == "." else folder, "table": table}, file)

@@ -7,8 +7,9 @@ import json
 import logging
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
+from typing import TypeVar
 
 # Set before mlflow is imported: it starts a telemetry thread and configures its loggers then.
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
@@ -33,6 +34,8 @@ from mrdib_graph.tracking.outbox import Event
 logging.getLogger("alembic").setLevel(logging.WARNING)
 # A failing database is reported by the tracker, once; this logger prints a traceback each time.
 logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
+
+_Item = TypeVar("_Item")
 
 RUN_KEY = "mrdib.run_key"
 """Tag that names a run independently of the server, so that replaying finds it again."""
@@ -65,16 +68,6 @@ class MLflowWriter:
         self.artifact_location = artifact_location
         self._connected: tuple[MlflowClient, str] | None = None
         self._run_ids: dict[str, str] = {}
-        self._ops: dict[str, Callable[[Event, Path | None], None]] = {
-            "start": self._start,
-            "metrics": self._metrics,
-            "params": self._params,
-            "tags": self._tags,
-            "artifact": self._artifact,
-            "dataset": self._dataset,
-            "model": self._model,
-            "end": self._end,
-        }
 
     def __call__(self, event: Event, path: Path | None) -> None:
         """Apply an event.
@@ -86,7 +79,7 @@ class MLflowWriter:
         while True:
             try:
                 with _short_requests(60 if path is not None else 10):
-                    self._ops[event.op](event, path)
+                    getattr(self, f"_write_{event.op}")(event, path)
                 return
             except MlflowException as error:
                 if error.error_code in REFUSALS:
@@ -106,32 +99,27 @@ class MLflowWriter:
         if self._connected is None:
             with _creation_lock(self.uri):
                 client = MlflowClient(self.uri, registry_uri=self.uri)
-                found = client.get_experiment_by_name(self.experiment)
-                if found is not None:
-                    experiment_id = found.experiment_id
-                else:
-                    experiment_id = self._create_experiment(client)
+                known = client.get_experiment_by_name(self.experiment)
+                experiment_id = known.experiment_id if known else self._create_experiment(client)
             self._connected = client, str(experiment_id)
         return self._connected
 
     def _create_experiment(self, client: MlflowClient) -> str:
         try:
-            return str(client.create_experiment(self.experiment, self.artifact_location))
+            return client.create_experiment(self.experiment, self.artifact_location)
         except MlflowException as error:
-            found = client.get_experiment_by_name(self.experiment)
-            if found is None or error.error_code != "RESOURCE_ALREADY_EXISTS":
+            known = client.get_experiment_by_name(self.experiment)
+            if known is None or error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise
-            return str(found.experiment_id)  # another process was faster
+            return str(known.experiment_id)  # another process was faster
 
     def _find(self, key: str) -> str | None:
         if key not in self._run_ids:
             client, experiment_id = self._connect()
             query = f"tags.`{RUN_KEY}` = '{key}'"
-            found = client.search_runs([experiment_id], query, max_results=1)
-            if not found:
-                return None
-            self._run_ids[key] = found[0].info.run_id
-        return self._run_ids[key]
+            for run in client.search_runs([experiment_id], query, max_results=1):
+                self._run_ids[key] = run.info.run_id
+        return self._run_ids.get(key)
 
     def _run(self, key: str) -> tuple[MlflowClient, str]:
         run_id = self._find(key)
@@ -139,7 +127,7 @@ class MLflowWriter:
             raise RejectedError(f"the server has no run with the tag {RUN_KEY} = {key}")
         return self._connect()[0], run_id
 
-    def _start(self, event: Event, _: Path | None) -> None:
+    def _write_start(self, event: Event, _: Path | None) -> None:
         client, experiment_id = self._connect()
         if self._find(event.run) is None:
             tags = {**event.body["tags"], RUN_KEY: event.run}
@@ -148,23 +136,21 @@ class MLflowWriter:
             name = event.body["name"]
             created = client.create_run(experiment_id, event.time, tags, run_name=name)
             self._run_ids[event.run] = created.info.run_id
-        self._params(event, None)
+        self._write_params(event, None)
 
-    def _metrics(self, event: Event, _: Path | None) -> None:
+    def _write_metrics(self, event: Event, _: Path | None) -> None:
         client, run_id = self._run(event.run)
         step = event.body["step"]
-        metrics = [
-            Metric(name, value, event.time, step) for name, value in event.body["values"].items()
-        ]
-        for start in range(0, len(metrics), limits.MAX_METRICS_PER_CALL):
-            client.log_batch(run_id, metrics=metrics[start : start + limits.MAX_METRICS_PER_CALL])
+        values = event.body["values"].items()
+        metrics = [Metric(name, value, event.time, step) for name, value in values]
+        for some in _batches(metrics, limits.MAX_METRICS_PER_CALL):
+            client.log_batch(run_id, metrics=some)
 
-    def _params(self, event: Event, _: Path | None) -> None:
+    def _write_params(self, event: Event, _: Path | None) -> None:
         client, run_id = self._run(event.run)
         params = [Param(name, value) for name, value in event.body["values"].items()]
         refused = []
-        for start in range(0, len(params), limits.MAX_PARAMS_PER_CALL):
-            some = params[start : start + limits.MAX_PARAMS_PER_CALL]
+        for some in _batches(params, limits.MAX_PARAMS_PER_CALL):
             try:
                 client.log_batch(run_id, params=some)
             except MlflowException as error:
@@ -174,13 +160,13 @@ class MLflowWriter:
         if refused:
             raise RejectedError(f"parameters that were logged before: {', '.join(refused)}")
 
-    def _tags(self, event: Event, _: Path | None) -> None:
+    def _write_tags(self, event: Event, _: Path | None) -> None:
         client, run_id = self._run(event.run)
         tags = [RunTag(name, value) for name, value in event.body["values"].items()]
-        for start in range(0, len(tags), limits.MAX_PARAMS_PER_CALL):
-            client.log_batch(run_id, tags=tags[start : start + limits.MAX_PARAMS_PER_CALL])
+        for some in _batches(tags, limits.MAX_PARAMS_PER_CALL):
+            client.log_batch(run_id, tags=some)
 
-    def _artifact(self, event: Event, path: Path | None) -> None:
+    def _write_artifact(self, event: Event, path: Path | None) -> None:
         client, run_id = self._run(event.run)
         folder = event.body["folder"]
         client.log_artifact(run_id, str(path), folder or None)
@@ -190,22 +176,23 @@ class MLflowWriter:
             if entry not in (entries := json.loads(logged)):
                 client.set_tag(run_id, MLFLOW_LOGGED_ARTIFACTS, json.dumps([*entries, entry]))
 
-    def _dataset(self, event: Event, _: Path | None) -> None:
+    def _write_dataset(self, event: Event, _: Path | None) -> None:
         client, run_id = self._run(event.run)
         dataset = Dataset(**event.body)
         client.log_inputs(
             run_id, [DatasetInput(dataset, [InputTag(MLFLOW_DATASET_CONTEXT, "training")])]
         )
 
-    def _model(self, event: Event, path: Path | None) -> None:
+    def _write_model(self, event: Event, path: Path | None) -> None:
         assert path is not None
         client, run_id = self._run(event.run)
         experiment_id = self._connect()[1]
         log_bundle(client, experiment_id, run_id, path, event.body["name"], event.body["users"])
 
-    def _end(self, event: Event, _: Path | None) -> None:
+    def _write_end(self, event: Event, _: Path | None) -> None:
         client, run_id = self._run(event.run)
-        with _no_printing():
+        # mlflow would print the address of each run to standard output
+        with _environment({"MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true"}):
             client.set_terminated(run_id, event.body["status"], event.time)
 
 
@@ -231,33 +218,32 @@ def _creation_lock(uri: str) -> contextlib.AbstractContextManager[object]:
     return FileLock(f"{path}.lock", timeout=120)
 
 
-@contextlib.contextmanager
-def _short_requests(seconds: int) -> Iterator[None]:
-    """Bound the time of mlflow's requests; mlflow reads these variables at each request."""
+def _short_requests(seconds: int) -> contextlib.AbstractContextManager[None]:
+    """Bound the time of mlflow's requests, where the user did not; read at each request."""
     wanted = {
         "MLFLOW_HTTP_REQUEST_TIMEOUT": str(seconds),
         "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",  # repeating is the outbox's work
         "MLFLOW_ARTIFACT_UPLOAD_DOWNLOAD_TIMEOUT": str(seconds),
     }
-    mine = {name: value for name, value in wanted.items() if name not in os.environ}
-    os.environ.update(mine)
-    try:
-        yield
-    finally:
-        for name in mine:
-            os.environ.pop(name, None)
+    return _environment({k: value for k, value in wanted.items() if k not in os.environ})
 
 
 @contextlib.contextmanager
-def _no_printing() -> Iterator[None]:
-    """Keep mlflow from printing the address of each run to standard output."""
-    name = "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"
-    before = os.environ.get(name)
-    os.environ[name] = "true"
+def _environment(values: dict[str, str]) -> Iterator[None]:
+    """Set environment variables that mlflow reads, and put them back."""
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
     try:
         yield
     finally:
-        if before is None:
-            os.environ.pop(name, None)
-        else:
-            os.environ[name] = before
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def _batches(items: list[_Item], size: int) -> Iterator[list[_Item]]:
+    """What one call may hold."""
+    for start in range(0, len(items), size):
+        yield items[start : start + size]
