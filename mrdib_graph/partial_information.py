@@ -6,7 +6,8 @@ them speak of it.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple, Self
 
 
 class PartialInformation(NamedTuple):
@@ -32,3 +33,19 @@ class PartialInformation(NamedTuple):
 
     total: float
     """I_12: the sum of the parts."""
+
+    @property
+    def parts(self) -> tuple[float, float, float, float, float]:
+        """R, U_1, U_2, S and the total."""
+        return (self.redundant, *self.unique, self.synergistic, self.total)
+
+    @classmethod
+    def from_parts(cls, parts: Sequence[float]) -> Self:
+        """The inverse of :attr:`parts`."""
+        redundant, first, second, synergistic, total = parts
+        return cls(redundant, (first, second), synergistic, total)
+
+    @classmethod
+    def from_union(cls, i1: float, i2: float, i12: float, union: float) -> Self:
+        """The parts of a choice of V."""
+        return cls(i1 + i2 - union, (union - i2, union - i1), i12 - union, i12)

@@ -16,17 +16,8 @@ PACKAGE = "mrdib_graph"
 
 LAYERS = (
     (
-        *(
-            "errors",
-            "atomic_file",
-            "typing",
-            "sparse",
-            "graph",
-            "options",
-            "resolver",
-            "partial_information",
-        ),
-        *("subgraph", "distributed", "eval_mode", "version", "row_names"),
+        *("errors", "atomic_file", "typing", "sparse", "graph", "options", "resolver", "tables"),
+        *("partial_information", "subgraph", "distributed", "eval_mode", "version", "row_names"),
     ),
     ("nn", "losses", "estimators", "tracking"),
     ("transforms", "features"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Self
+from typing import Any, Self
 
 import numpy as np
 from torch import Tensor
@@ -11,22 +11,33 @@ from torch_geometric.data import HeteroData
 
 from mrdib_graph import graph
 from mrdib_graph.errors import ConfigError
+from mrdib_graph.sparse import check_rows
 
-if TYPE_CHECKING:
-    from scipy.sparse import csr_matrix
+SciPyMatrix = Any
+"""A ``scipy.sparse.csr_matrix``; SciPy is imported at use."""
 
 
 class Baseline(ABC):
     """A recommender in closed form, fitted to the training interactions alone.
 
-    ``Evaluator.evaluate_scores(baseline.fit(data).score)`` evaluates it.
+    ``Evaluator.evaluate_scores(baseline.fit(data).score)`` evaluates it.  A baseline writes
+    ``_fit`` and ``_score``.
     """
 
-    @abstractmethod
-    def fit(self, data: HeteroData) -> Self:
-        """Fit to the training interactions of a graph and return the baseline itself."""
+    _train: SciPyMatrix | None = None
 
-    @abstractmethod
+    def fit(self, data: HeteroData) -> Self:
+        """Fit to the training interactions of a graph and return the baseline itself.
+
+        Raises:
+            ConfigError: The graph has too many items, or no modality, where these matter.
+            DataError: It lacks a modality that was named.
+        """
+        train = training_matrix(data)
+        self._fit(data, train)
+        self._train = train
+        return self
+
     def score(self, user_ids: Tensor) -> Tensor:
         """Scores of all items for some users, training items included.
 
@@ -36,9 +47,24 @@ class Baseline(ABC):
         Raises:
             ConfigError: :meth:`fit` was not called, or a user is unknown.
         """
+        if self._train is None:
+            raise ConfigError(
+                "baseline: score was called before fit; call  baseline.fit(data)  first"
+            )
+        check_rows("user_ids", user_ids, self._train.shape[0])
+        users = user_ids.cpu()
+        return self._score(users, self._train[users.numpy()]).to(user_ids.device)
+
+    @abstractmethod
+    def _fit(self, data: HeteroData, train: SciPyMatrix) -> None:
+        """Make what scores need, from the graph and its training matrix [U, I]."""
+
+    @abstractmethod
+    def _score(self, users: Tensor, histories: SciPyMatrix) -> Tensor:
+        """Scores [B, I] of users [B] with the rows [B, I] of the training matrix."""
 
 
-def training_matrix(data: HeteroData) -> csr_matrix:
+def training_matrix(data: HeteroData) -> SciPyMatrix:
     """Training interactions as a SciPy matrix [U, I] of float32 ones, sorted by user and item."""
     from scipy.sparse import csr_matrix
 
@@ -48,20 +74,3 @@ def training_matrix(data: HeteroData) -> csr_matrix:
     matrix = csr_matrix((ones, (user, item)), shape=shape)
     matrix.data[:] = 1  # a repeated interaction is summed by SciPy and still one positive
     return matrix
-
-
-def histories(matrix: csr_matrix | None, user_ids: Tensor) -> csr_matrix:
-    """Rows [B, I] of some users of a fitted training matrix.
-
-    Raises:
-        ConfigError: The matrix is None, for the baseline is not fitted, or a user is unknown.
-    """
-    if matrix is None:
-        raise ConfigError("baseline: score was called before fit; call  baseline.fit(data)  first")
-    num_users = matrix.shape[0]
-    if user_ids.numel() and not 0 <= int(user_ids.min()) <= int(user_ids.max()) < num_users:
-        raise ConfigError(
-            f"user_ids: got ids {int(user_ids.min())} to {int(user_ids.max())}, expected 0 to "
-            f"{num_users - 1}"
-        )
-    return matrix[user_ids.cpu().numpy()]

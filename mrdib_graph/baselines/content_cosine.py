@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Self
 
 import torch
 import torch.nn.functional as F
@@ -11,11 +10,8 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from mrdib_graph import graph
-from mrdib_graph.baselines.baseline import Baseline, histories, training_matrix
+from mrdib_graph.baselines.baseline import Baseline, SciPyMatrix
 from mrdib_graph.errors import ConfigError
-
-if TYPE_CHECKING:
-    from scipy.sparse import csr_matrix
 
 
 class ContentCosine(Baseline):
@@ -42,30 +38,17 @@ class ContentCosine(Baseline):
         if modalities is not None and not modalities:
             raise ConfigError("modalities: got an empty list, expected names, or None for all")
         self.modalities = None if modalities is None else list(modalities)
-        self._train: csr_matrix | None = None
-        self._rows: list[tuple[Tensor, Tensor]] = []
 
-    def fit(self, data: HeteroData) -> Self:
-        """Make the profiles.
-
-        Raises:
-            ConfigError: The graph has no modality.
-            DataError: It lacks one of those that were named.
-        """
+    def _fit(self, data: HeteroData, train: SciPyMatrix) -> None:
         names = graph.modalities(data) if self.modalities is None else self.modalities
         if not names:
             raise ConfigError("contentcosine: the graph has no modality to compare items by")
-        self._train = training_matrix(data)
-        self._rows = []
+        self._rows: list[tuple[Tensor, Tensor]] = []  # a modality: profiles [U, d], items [I, d]
         for modality in names:
             x = F.normalize(graph.item_features(data, modality)[0].cpu().float(), dim=1)
-            profile = torch.from_numpy(self._train @ x.numpy())  # its length does not matter
+            profile = torch.from_numpy(train @ x.numpy())  # its length does not matter
             self._rows.append((F.normalize(profile, dim=1), x))
-        return self
 
-    def score(self, user_ids: Tensor) -> Tensor:
-        """Mean cosines [B, I] float32; see :meth:`Baseline.score`."""
-        histories(self._train, user_ids)  # refuses what cannot be scored
-        users = user_ids.cpu()
-        scores = sum(profile[users] @ x.T for profile, x in self._rows) / len(self._rows)
-        return torch.as_tensor(scores, device=user_ids.device)
+    def _score(self, users: Tensor, histories: SciPyMatrix) -> Tensor:  # noqa: ARG002
+        cosines = [profile[users] @ x.T for profile, x in self._rows]
+        return torch.as_tensor(sum(cosines) / len(cosines))

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Self
-
 import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from mrdib_graph import graph
-from mrdib_graph.baselines.baseline import Baseline, histories, training_matrix
+from mrdib_graph.baselines.baseline import Baseline, SciPyMatrix
 from mrdib_graph.errors import ConfigError
-
-if TYPE_CHECKING:
-    from scipy.sparse import csr_matrix
+from mrdib_graph.options import Count, Positive, checked
 
 
 class EASE(Baseline):
@@ -40,21 +36,11 @@ class EASE(Baseline):
         ConfigError: A value is out of range.
     """
 
-    def __init__(self, l2_weight: float = 100.0, max_items: int = 20_000) -> None:
-        if not l2_weight > 0:
-            raise ConfigError(f"l2_weight: got {l2_weight!r}, expected a number above 0")
-        if not max_items >= 1:
-            raise ConfigError(f"max_items: got {max_items!r}, expected an integer from 1")
+    @checked
+    def __init__(self, l2_weight: Positive = 100.0, max_items: Count = 20_000) -> None:
         self.l2_weight, self.max_items = l2_weight, max_items
-        self._train: csr_matrix | None = None
-        self._weights = torch.empty(0)
 
-    def fit(self, data: HeteroData) -> Self:
-        """Invert the Gram matrix of the training interactions.
-
-        Raises:
-            ConfigError: The graph has more than ``max_items`` items.
-        """
+    def _fit(self, data: HeteroData, train: SciPyMatrix) -> None:
         items = graph.num_items(data)
         if items > self.max_items:
             raise ConfigError(
@@ -62,19 +48,13 @@ class EASE(Baseline):
                 f"inverse needs about {24 * items**2 / 1e9:.0f} GB: raise max_items if they are "
                 "there, or use item_knn"
             )
-        self._train = training_matrix(data)
-        gram = torch.from_numpy((self._train.T @ self._train).toarray()).double()
+        gram = torch.from_numpy((train.T @ train).toarray()).double()
         gram.diagonal().add_(self.l2_weight)
         inverse = torch.cholesky_inverse(torch.linalg.cholesky(gram, out=gram))
-        weights = inverse.div_(-inverse.diagonal().clone()).float()
-        weights.diagonal().zero_()
-        self._weights = weights
-        return self
+        self._weights = inverse.div_(-inverse.diagonal().clone()).float()
+        self._weights.diagonal().zero_()
 
-    def score(self, user_ids: Tensor) -> Tensor:
-        """Summed weights of the history [B, I] float32; see :meth:`Baseline.score`."""
-        rows = histories(self._train, user_ids)
-        item = torch.from_numpy(rows.indices).long()
-        offsets = torch.from_numpy(rows.indptr[:-1]).long()
-        scores = torch.nn.functional.embedding_bag(item, self._weights, offsets, mode="sum")
-        return scores.to(user_ids.device)
+    def _score(self, users: Tensor, histories: SciPyMatrix) -> Tensor:  # noqa: ARG002
+        item = torch.from_numpy(histories.indices).long()
+        offsets = torch.from_numpy(histories.indptr[:-1]).long()
+        return torch.nn.functional.embedding_bag(item, self._weights, offsets, mode="sum")

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Self
-
 import numpy as np
 import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
-from mrdib_graph.baselines.baseline import Baseline, histories, training_matrix
-from mrdib_graph.errors import ConfigError
-
-if TYPE_CHECKING:
-    from scipy.sparse import csr_matrix
+from mrdib_graph.baselines.baseline import Baseline, SciPyMatrix
+from mrdib_graph.options import Count, NonNegative, checked
 
 
 class ItemKNN(Baseline):
@@ -41,32 +36,26 @@ class ItemKNN(Baseline):
         ConfigError: A value is out of range.
     """
 
-    def __init__(self, k: int = 100, shrink: float = 0.0, block_size: int = 2048) -> None:
-        for name, value, low in (("k", k, 1), ("shrink", shrink, 0), ("block_size", block_size, 1)):
-            if not value >= low:
-                raise ConfigError(f"{name}: got {value!r}, expected a number from {low}")
+    @checked
+    def __init__(self, k: Count = 100, shrink: NonNegative = 0.0, block_size: Count = 2048) -> None:
         self.k, self.shrink, self.block_size = k, shrink, block_size
-        self._train: csr_matrix | None = None
-        self._neighbors: csr_matrix | None = None
 
-    def fit(self, data: HeteroData) -> Self:
-        """Find the k nearest items of each item."""
+    def _fit(self, data: HeteroData, train: SciPyMatrix) -> None:  # noqa: ARG002
         from scipy.sparse import vstack
 
-        self._train = training_matrix(data)
-        transposed = self._train.T.tocsr()
+        transposed = train.T.tocsr()
         norm = np.sqrt(np.diff(transposed.indptr).astype(np.float64))
         starts = range(0, transposed.shape[0], self.block_size)
-        blocks = [self._nearest(transposed, start, norm) for start in starts]
+        blocks = [self._nearest(transposed, train, start, norm) for start in starts]
         self._neighbors = vstack(blocks, format="csr").T.tocsr()
-        return self
 
-    def _nearest(self, transposed: csr_matrix, start: int, norm: np.ndarray) -> csr_matrix:
+    def _nearest(
+        self, transposed: SciPyMatrix, train: SciPyMatrix, start: int, norm: np.ndarray
+    ) -> SciPyMatrix:
         """The k largest similarities in each row of a block of items [b, I]."""
         from scipy.sparse import csr_matrix
 
-        assert self._train is not None
-        shared = (transposed[start : start + self.block_size] @ self._train).tocoo()
+        shared = (transposed[start : start + self.block_size] @ train).tocoo()
         row, col = shared.row, shared.col
         value = shared.data / (norm[row + start] * norm[col] + self.shrink)
         other = row + start != col
@@ -77,9 +66,5 @@ class ItemKNN(Baseline):
         keep = place < self.k
         return csr_matrix((value[keep], (row[keep], col[keep])), shape=shared.shape)
 
-    def score(self, user_ids: Tensor) -> Tensor:
-        """Summed similarities to the history [B, I] float32; see :meth:`Baseline.score`."""
-        rows = histories(self._train, user_ids)
-        assert self._neighbors is not None
-        scores = rows @ self._neighbors
-        return torch.from_numpy(scores.toarray().astype(np.float32)).to(user_ids.device)
+    def _score(self, users: Tensor, histories: SciPyMatrix) -> Tensor:  # noqa: ARG002
+        return torch.from_numpy((histories @ self._neighbors).toarray().astype(np.float32))

@@ -13,14 +13,16 @@ from torch_geometric.data import HeteroData
 from mrdib_graph import graph
 from mrdib_graph.errors import ConfigError, DataError
 from mrdib_graph.evaluation import scoring
-from mrdib_graph.evaluation.metrics import METRICS, metric_names
+from mrdib_graph.evaluation.metrics import Metric, metric_names
 from mrdib_graph.evaluation.result import MetricResult, from_ranks
 from mrdib_graph.evaluation.scoring import ScoreFn
-from mrdib_graph.evaluation.split_matrices import entries, of_items, split_matrices, union
-from mrdib_graph.evaluation.top_k import top_k
-from mrdib_graph.sparse import SparseMatrix
+from mrdib_graph.evaluation.split_matrices import of_items, split_matrices, union
+from mrdib_graph.evaluation.top_k import check_k, top_k
+from mrdib_graph.options import Count, checked
+from mrdib_graph.sparse import SparseMatrix, check_rows, row_entries
 
 
+@checked
 @dataclass(frozen=True)
 class EvaluatorConfig:
     """What to compute.
@@ -36,24 +38,15 @@ class EvaluatorConfig:
         ConfigError: A value is out of range or a metric unknown.
     """
 
-    cutoffs: tuple[int, ...] = (5, 10, 20, 50)
-    metrics: tuple[str, ...] = ("recall", "ndcg", "precision", "map")
+    cutoffs: tuple[Count, ...] = (5, 10, 20, 50)
+    metrics: tuple[Metric, ...] = ("recall", "ndcg", "precision", "map")
     mask_validation: bool = False
-    batch_size: int = 2048
+    batch_size: Count = 2048
 
     def __post_init__(self) -> None:
-        if not self.cutoffs or not all(_is_positive_int(k) for k in self.cutoffs):
-            raise ConfigError(f"cutoffs: got {self.cutoffs!r}, expected integers from 1")
-        if not self.metrics or not all(name in METRICS for name in self.metrics):
-            raise ConfigError(
-                f"metrics: got {self.metrics!r}, expected one or more of {', '.join(METRICS)}"
-            )
-        if not _is_positive_int(self.batch_size):
-            raise ConfigError(f"batch_size: got {self.batch_size!r}, expected an integer from 1")
-
-
-def _is_positive_int(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+        for name in ("cutoffs", "metrics"):
+            if not getattr(self, name):
+                raise ConfigError(f"{name}: got none, expected one or more")
 
 
 class Evaluator:
@@ -131,14 +124,9 @@ class Evaluator:
 
         Args:
             score_fn: User ids [b] to scores [b, I]; the scores are copied, never written to.
-            split: ``'val'`` or ``'test'``.
-            user_ids: Evaluate these users alone [n]; those without a positive are left out.
-            candidates: Rank these items alone, a mask [I] bool, as in :meth:`__call__`.
-
-        Raises:
-            ConfigError: Scores or mask have the wrong shape, or the split or a user is unknown.
-            DataError: No user is left to evaluate.
-            TrainingError: A score is NaN or plus infinity.
+            split: As in :meth:`__call__`, like the other arguments and what is raised.
+            user_ids: See there.
+            candidates: See there.
         """
         return self._evaluate(self._score_fn(score_fn), split, user_ids, candidates)
 
@@ -176,10 +164,8 @@ class Evaluator:
             ConfigError: A split or user is unknown, or k is out of range.
             TrainingError: A table is not finite, or a score is NaN or plus infinity.
         """
-        if not _is_positive_int(k) or k > self.num_items:
-            raise ConfigError(f"k: got {k!r}, expected an integer from 1 to {self.num_items}")
-        unknown = set(exclude) - set(graph.SPLITS)
-        if unknown:
+        k = check_k(k, self.num_items)
+        if set(exclude) - set(graph.SPLITS):
             raise ConfigError(f"exclude: got {exclude!r}, expected {', '.join(graph.SPLITS)}")
         ranked = list(self._rank(self._score_fn(scores), users, tuple(exclude), k))
         if not ranked:
@@ -202,7 +188,7 @@ class Evaluator:
             held = of_items(held, candidates)
             users = users[held.crow.diff()[users] > 0]
         if user_ids is not None:
-            scoring.check_users(user_ids, self.num_users)
+            check_rows("users", user_ids, self.num_users)
             users = users[torch.isin(users, user_ids.cpu())]
         if not users.numel():
             raise DataError(
@@ -214,10 +200,10 @@ class Evaluator:
         masked = self._masked_splits(split)
         positives, ranks = [], []
         for block, items, _ in self._rank(score, users, masked, k, candidates):
-            place, item = entries(held, block)
-            found, rank = (items[place] == item.unsqueeze(1)).nonzero(as_tuple=True)
+            place, item = row_entries(held.crow, held.col, block)
+            hit, rank = (items[place] == item.unsqueeze(1)).nonzero(as_tuple=True)
             positives.append(torch.stack([block[place], item]))
-            ranks.append(torch.zeros_like(item).index_copy_(0, found, rank + 1))
+            ranks.append(torch.zeros_like(item).index_copy_(0, hit, rank + 1))
         return from_ranks(
             torch.cat(positives, 1), torch.cat(ranks), self.names, split, masked, ranked
         )
@@ -239,12 +225,12 @@ class Evaluator:
         candidates: Tensor | None = None,
     ) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
         """Users [b] of each block, their k best items [b, k] (-1: none) and the scores [b, k]."""
-        scoring.check_users(users, self.num_users)
+        check_rows("users", users, self.num_users)
         mask = self._mask(masked)
         left_out = None if candidates is None else (~candidates).nonzero().squeeze(1)
         for block in scoring.blocks(users.cpu(), self.config.batch_size, self.num_items):
             scores = score(block)
-            place, item = entries(mask, block)
+            place, item = row_entries(mask.crow, mask.col, block)
             flat = (place * self.num_items + item).to(scores.device)
             scores.view(-1).index_fill_(0, flat, -torch.inf)
             if left_out is not None:
@@ -268,3 +254,8 @@ class Evaluator:
                 parts[0] if len(parts) == 1 else union((self.num_users, self.num_items), *parts)
             )
         return self._masks[splits]
+
+    def __repr__(self) -> str:
+        users = ", ".join(f"{len(ids):,} in {split}" for split, ids in self._users.items())
+        metrics, cutoffs = ", ".join(self.config.metrics), ", ".join(map(str, self.config.cutoffs))
+        return f"Evaluator({self.num_items:,} items, users: {users}; {metrics} at {cutoffs})"

@@ -22,6 +22,7 @@ without a positive is 0.  ``k`` may exceed K when there are fewer than ``k`` ite
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -70,6 +71,8 @@ def mean_average_precision(hits: Tensor, num_positives: Tensor, k: int) -> Tenso
     total = _zeros(hits).index_add_(0, row, precision_at_hit)
     return total / num_positives.clamp(min=1, max=k)
 
+
+Metric = Literal["recall", "ndcg", "precision", "map"]
 
 METRICS: dict[str, Callable[[Tensor, Tensor, int], Tensor]] = {
     "recall": recall,

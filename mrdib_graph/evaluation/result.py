@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from mrdib_graph.evaluation import metrics
+from mrdib_graph.tables import render_html
 from mrdib_graph.typing import Metrics
 
 
@@ -39,6 +40,25 @@ class MetricResult(NamedTuple):
         count: Tensor = torch.unique(self.positives[0], return_counts=True)[1]
         return count
 
+    def __repr__(self) -> str:
+        cutoffs = [name.partition("@")[2] for name in self.mean]
+        shown = "20" if "20" in cutoffs else cutoffs[-1]
+        values = [f"{n} {v:.4f}" for n, v in self.mean.items() if n.partition("@")[2] == shown]
+        return f"MetricResult({self._about()}: {', '.join(values)})"
+
+    def _repr_html_(self) -> str:
+        """A row a metric, a column a cut-off."""
+        cells: dict[str, dict[str, str]] = {}
+        for name, value in self.mean.items():
+            metric, _, cutoff = name.partition("@")
+            cells.setdefault(metric, {})[cutoff] = f"{value:.4f}"
+        cutoffs = list(dict.fromkeys(name.partition("@")[2] for name in self.mean))
+        rows = [[m, *(values.get(k, "") for k in cutoffs)] for m, values in cells.items()]
+        return render_html(["", *(f"@{k}" for k in cutoffs)], rows, self._about())
+
+    def _about(self) -> str:
+        return f"{self.split}, {len(self.users):,} users"
+
 
 def from_ranks(
     positives: Tensor,
@@ -61,8 +81,8 @@ def from_ranks(
     users, row, count = torch.unique(positives[0], return_inverse=True, return_counts=True)
     largest = max(int(name.partition("@")[2]) for name in names)
     hits = torch.zeros(users.numel(), largest, dtype=torch.bool)
-    found = ranks > 0
-    hits[row[found], ranks[found] - 1] = True
+    ranked = ranks > 0
+    hits[row[ranked], ranks[ranked] - 1] = True
     per_user = metrics.compute(hits, count, names)
     mean = {name: float(value.mean()) for name, value in per_user.items()}
     return MetricResult(mean, per_user, users, split, masked, positives, ranks, num_candidates)

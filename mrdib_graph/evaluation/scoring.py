@@ -30,17 +30,6 @@ def blocks(users: Tensor, batch_size: int, num_items: int) -> Iterator[Tensor]:
         yield users[start : start + size]
 
 
-def check_users(users: Tensor, num_users: int) -> None:
-    """Raise a ``ConfigError`` unless the tensor holds user ids."""
-    if users.dim() != 1 or users.dtype != torch.int64:
-        raise ConfigError(f"users: got {users.dtype} {tuple(users.shape)}, expected int64 [n]")
-    if users.numel() and not 0 <= int(users.min()) <= int(users.max()) < num_users:
-        raise ConfigError(
-            f"users: got ids {int(users.min())} to {int(users.max())}, expected 0 to "
-            f"{num_users - 1}"
-        )
-
-
 def from_tables(user_table: Tensor, item_table: Tensor, num_users: int, num_items: int) -> ScoreFn:
     """Inner products of two tables, written into one buffer that each call reuses.
 

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from mrdib_graph.errors import ConfigError
+from mrdib_graph.options import Share, checked
 
 _RESAMPLES = 2000
 
@@ -109,7 +110,8 @@ def _bootstrap_means(values: np.ndarray, seed: int) -> np.ndarray:
     return np.array(sums) / values.size
 
 
-def holm(p_values: Sequence[float]) -> list[float]:
+@checked
+def holm(p_values: Sequence[Share]) -> list[float]:
     r"""Holm's adjusted p values over a family of comparisons, in the same order.
 
     .. math:: \tilde p_{(i)} = \max_{j \le i} \min\big((m - j + 1)\, p_{(j)}, 1\big)
@@ -119,8 +121,6 @@ def holm(p_values: Sequence[float]) -> list[float]:
     Raises:
         ConfigError: A value is not a probability.
     """
-    if not all(0 <= p <= 1 for p in p_values):
-        raise ConfigError(f"p_values: got {list(p_values)}, expected numbers from 0 to 1")
     if not p_values:
         return []
     p = np.asarray(p_values, dtype=float)
@@ -149,7 +149,8 @@ def seed_test(baseline: Tensor | Sequence[float], treatment: Tensor | Sequence[f
     return float(stats.ttest_1samp(difference, 0.0).pvalue)
 
 
-def noise_floor(recall: float, num_positives: Tensor) -> float:
+@checked
+def noise_floor(recall: Share, num_positives: Tensor) -> float:
     r"""Standard deviation of a mean recall if each positive were found by chance alone.
 
     With every positive found with probability p, a user's recall of m positives has the variance
@@ -168,8 +169,6 @@ def noise_floor(recall: float, num_positives: Tensor) -> float:
     Raises:
         ConfigError: An argument is out of range.
     """
-    if not 0 <= recall <= 1:
-        raise ConfigError(f"recall: got {recall!r}, expected a number from 0 to 1")
     if not num_positives.numel() or int(num_positives.min()) < 1:
         raise ConfigError("num_positives: expected at least one user, each with a positive")
     inverse = float((1 / num_positives.double()).sum())

@@ -7,13 +7,19 @@ items are not shares that add up to the whole.
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import torch
+from annotated_types import Interval
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from mrdib_graph import graph
 from mrdib_graph.errors import ConfigError, DataError
 from mrdib_graph.evaluation.result import MetricResult, from_ranks
+from mrdib_graph.options import checked
+
+_InnerShare = Annotated[float, Interval(gt=0, lt=1)]
 
 
 def _degree(data: HeteroData, side: int) -> Tensor:
@@ -21,7 +27,8 @@ def _degree(data: HeteroData, side: int) -> Tensor:
     return torch.bincount(graph.interactions(data, "train")[side].cpu(), minlength=size)
 
 
-def item_slices(data: HeteroData, head_share: float = 0.2) -> dict[str, Tensor]:
+@checked
+def item_slices(data: HeteroData, head_share: _InnerShare = 0.2) -> dict[str, Tensor]:
     """Items by popularity: ``head``, ``tail`` and ``cold``, a partition.
 
     Args:
@@ -35,8 +42,6 @@ def item_slices(data: HeteroData, head_share: float = 0.2) -> dict[str, Tensor]:
     Raises:
         ConfigError: ``head_share`` is not between 0 and 1.
     """
-    if not 0 < head_share < 1:
-        raise ConfigError(f"head_share: got {head_share!r}, expected a number between 0 and 1")
     count = _degree(data, 1)
     cold = count == 0
     num_head = round(head_share * int((~cold).sum()))
@@ -109,27 +114,17 @@ def slice_metrics(
         keep &= mask.cpu()[ids]
     if not bool(keep.any()):
         raise DataError(f"slice: it holds no positive of the {result.split} split")
-    positives, ranks = result.positives[:, keep], result.ranks[keep]
-    return from_ranks(
-        positives,
-        ranks,
-        list(result.mean),
-        result.split,
-        result.masked,
-        result.num_candidates,
-    )
+    positives, ranks, names = result.positives[:, keep], result.ranks[keep], list(result.mean)
+    return from_ranks(positives, ranks, names, result.split, result.masked, result.num_candidates)
 
 
 def by_slice(result: MetricResult, data: HeteroData) -> dict[str, MetricResult]:
     """Results of all slices of items and users that hold a positive, by name."""
-    item_masks, user_masks = item_slices(data), user_slices(data)
     user, item = result.positives
-    results = {
-        name: slice_metrics(result, items=mask)
-        for name, mask in item_masks.items()
-        if bool(mask[item].any())
+    sides = (("items", item_slices(data), item), ("users", user_slices(data), user))
+    return {
+        name: slice_metrics(result, **{side: mask})
+        for side, masks, ids in sides
+        for name, mask in masks.items()
+        if bool(mask[ids].any())
     }
-    for name, mask in user_masks.items():
-        if bool(mask[user].any()):
-            results[name] = slice_metrics(result, users=mask)
-    return results

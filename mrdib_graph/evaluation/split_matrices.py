@@ -51,21 +51,3 @@ def of_items(matrix: SparseMatrix, items: Tensor) -> SparseMatrix:
     keep = items[matrix.col]
     row, col = matrix.row[keep], matrix.col[keep]
     return SparseMatrix.from_edges(row, col, matrix.value[keep], matrix.shape)
-
-
-def entries(matrix: SparseMatrix, rows: Tensor) -> tuple[Tensor, Tensor]:
-    """The stored entries of some rows.
-
-    Args:
-        matrix: [n, m].
-        rows: Row ids [b], in any order.
-
-    Returns:
-        Place in ``rows`` and column of each entry, both [nnz], ordered by place and column.
-    """
-    start = matrix.crow[rows]
-    count = matrix.crow[rows + 1] - start
-    place = torch.repeat_interleave(count)
-    before = count.cumsum(0) - count
-    index = torch.arange(place.numel()) + (start - before)[place]
-    return place, matrix.col[index]

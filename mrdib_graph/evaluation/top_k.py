@@ -2,10 +2,25 @@
 
 from __future__ import annotations
 
+from numbers import Integral
+
 import torch
 from torch import Tensor
 
-from mrdib_graph.errors import TrainingError
+from mrdib_graph.errors import ConfigError, TrainingError
+
+
+def check_k(k: object, num_items: int) -> int:
+    """The number of items to rank as an int.
+
+    Raises:
+        ConfigError: It is not a whole number from 1 to ``num_items``.
+    """
+    if isinstance(k, bool) or not isinstance(k, Integral) or not 1 <= int(k) <= num_items:
+        raise ConfigError(
+            f"k: got {k!r}, expected a whole number from 1 to {num_items}, the number of items"
+        )
+    return int(k)
 
 
 def top_k(scores: Tensor, k: int) -> tuple[Tensor, Tensor]:

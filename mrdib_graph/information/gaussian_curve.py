@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from torch_geometric.data import HeteroData
 
+from mrdib_graph.information.held_out_choices import HeldOut
 from mrdib_graph.information.profile import information_profile
 from mrdib_graph.information.profile_config import ProfileConfig
 from mrdib_graph.typing import Embeddings, Metrics
@@ -14,7 +15,7 @@ from mrdib_graph.typing import Embeddings, Metrics
 def gaussian_curve(
     codes: Embeddings,
     data: HeteroData,
-    split: str = "val",
+    split: HeldOut = "val",
     modalities: Sequence[str] | None = None,
     pairs: bool = False,
     seed: int = 0,

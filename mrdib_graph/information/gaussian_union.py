@@ -8,6 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mrdib_graph.information.sources import principal_axes
+
 
 class UnionResult(NamedTuple):
     """What two codes tell apart and without being joined, in nats of the Gaussian model.
@@ -83,10 +85,9 @@ def gaussian_union(
 def _whiten(z: Tensor, beta: Tensor, q: Tensor) -> tuple[Tensor, Tensor]:
     """White item codes [I, r] and the users' shifts in them [U, r]."""
     z = z - q @ z
-    variance, axes = torch.linalg.eigh((z * q.unsqueeze(1)).T @ z)
-    keep = variance > 1e-6 * variance.max().clamp_min(1e-300)
-    root = variance[keep].sqrt()
-    return z @ axes[:, keep] / root, beta @ axes[:, keep] * root
+    axes, variance = principal_axes((z * q.unsqueeze(1)).T @ z, 1e-6)
+    root = variance.sqrt()
+    return z @ axes / root, beta @ axes * root
 
 
 def _channel(c: np.ndarray) -> np.ndarray:
@@ -107,7 +108,7 @@ def _minimise(b: np.ndarray, r1: int) -> tuple[float, int, bool]:
     w = np.zeros(r1 * r2)
     iterations, converged = 0, True
     for barrier in (1e-1, 1e-2, 1e-3, 1e-4, 1e-5):
-        found = minimize(
+        solved = minimize(
             _objective,
             w,
             args=(b, r1, barrier),
@@ -115,9 +116,9 @@ def _minimise(b: np.ndarray, r1: int) -> tuple[float, int, bool]:
             method="L-BFGS-B",
             options={"maxiter": 3_000, "maxfun": 6_000, "ftol": 1e-9, "gtol": 1e-5},
         )
-        w = found.x
-        iterations += int(found.nit)
-        converged = converged and bool(found.success)
+        w = solved.x
+        iterations += int(solved.nit)
+        converged = converged and bool(solved.success)
     c, *_ = _into_ball(w.reshape(r1, r2))
     return 0.5 * float((np.linalg.inv(_channel(c)) * b).sum()) * scale, iterations, converged
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from mrdib_graph import graph
-from mrdib_graph.errors import ConfigError, DataError
+from mrdib_graph.errors import DataError
+from mrdib_graph.options import checked
+from mrdib_graph.sparse import row_entries
 
 MIN_INTERACTIONS = 500
-HELD_OUT = ("test", "val", "val+test")
+HeldOut = Literal["test", "val", "val+test"]
 
 
 @dataclass(frozen=True)
@@ -46,11 +49,13 @@ class HeldOutChoices:
 
     def training_items(self, users: Tensor) -> tuple[Tensor, Tensor]:
         """Position within ``users`` and item of each of their training interactions [e], [e]."""
-        start, end = self.train_ptr[users], self.train_ptr[users + 1]
-        length = end - start
-        row = torch.arange(users.numel()).repeat_interleave(length)
-        offset = torch.arange(row.numel()) - (length.cumsum(0) - length)[row]
-        return row, self.train_item[start[row] + offset]
+        return row_entries(self.train_ptr, self.train_item, users)
+
+    def draw_items(self, count: int, generator: torch.Generator) -> Tensor:
+        """Items drawn from q [count]."""
+        cumulative = self.popularity.cumsum(0)
+        at = torch.rand(count, generator=generator, dtype=torch.float64) * cumulative[-1]
+        return torch.searchsorted(cumulative, at, right=True).clamp_max(self.num_items - 1)
 
     def in_training(self, user: Tensor, item: Tensor) -> Tensor:
         """Whether the pairs are training interactions, any broadcastable shape."""
@@ -64,8 +69,9 @@ class HeldOutChoices:
         return rows * self.num_items + self.train_item
 
 
+@checked
 def held_out_choices(
-    data: HeteroData, split: str, folds: int, candidates: int, max_interactions: int, seed: int
+    data: HeteroData, split: HeldOut, folds: int, candidates: int, max_interactions: int, seed: int
 ) -> HeldOutChoices:
     """Take the held-out interactions of a graph and draw their candidates.
 
@@ -83,9 +89,7 @@ def held_out_choices(
         ConfigError: ``split`` is unknown.
         DataError: Fewer than 500 held-out interactions, or fewer users than folds.
     """
-    if split not in HELD_OUT:
-        raise ConfigError(f"split: got {split!r}, expected one of {', '.join(HELD_OUT)}")
-    names: tuple[graph.Split, ...] = ("val", "test") if split == "val+test" else (split,)  # type: ignore[assignment]
+    names: tuple[graph.Split, ...] = ("val", "test") if split == "val+test" else (split,)
     pairs = torch.cat([graph.interactions(data, name) for name in names], 1).cpu()
     if pairs.size(1) < MIN_INTERACTIONS:
         raise DataError(
@@ -119,23 +123,17 @@ def held_out_choices(
         keys % graph.num_items(data),
     )
     drawn = _draw_candidates(rows, candidates, generator)
-    return HeldOutChoices(**{**vars(rows), "candidates": drawn})
+    return replace(rows, candidates=drawn)
 
 
 def _draw_candidates(rows: HeldOutChoices, count: int, generator: torch.Generator) -> Tensor:
-    cumulative = rows.popularity.cumsum(0)
-
-    def draw(n: int) -> Tensor:
-        at = torch.rand(n, generator=generator, dtype=torch.float64) * cumulative[-1]
-        return torch.searchsorted(cumulative, at, right=True).clamp_max(rows.num_items - 1)
-
     user = rows.user.repeat_interleave(count)
-    item = draw(user.numel())
+    item = rows.draw_items(user.numel(), generator)
     for _ in range(30):
         bad = rows.in_training(user, item).nonzero().squeeze(1)
         if bad.numel() == 0:
             break
-        item[bad] = draw(bad.numel())
+        item[bad] = rows.draw_items(bad.numel(), generator)
     for row in rows.in_training(user, item).nonzero().squeeze(1).tolist():
         allowed = rows.popularity.clone()  # a user with nearly the whole catalogue in training
         allowed[rows.training_items(user[row : row + 1])[1]] = 0

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from mrdib_graph.information.sources import Source
+from mrdib_graph.information.sources import Source, principal_axes
 
 SHRINKAGE = 0.05
 """Added to the diagonal of the covariance of white codes."""
@@ -38,13 +38,11 @@ def joint_sources(sources: Sequence[Source]) -> list[Source]:
     items = torch.cat([item for item, _ in white], 1)
     shrunk = _covariance(items) + SHRINKAGE * torch.eye(items.size(1), dtype=items.dtype)
     precision = torch.linalg.inv(shrunk)
-    found, start = [], 0
-    for source, (item, root) in zip(live, white, strict=True):
-        end = start + item.size(1)
-        taste = source.user[:, : source.kept] @ root
-        found.append(Source(taste @ precision[start:end], items, 0))
-        start = end
-    return found
+    rows = precision.split([item.size(1) for item, _ in white])
+    return [
+        Source(s.user[:, : s.kept] @ root @ part, items, 0)
+        for s, (_, root), part in zip(live, white, rows, strict=True)
+    ]
 
 
 def _covariance(item: Tensor) -> Tensor:
@@ -54,7 +52,6 @@ def _covariance(item: Tensor) -> Tensor:
 
 def _whiten(item: Tensor) -> tuple[Tensor, Tensor]:
     """White rows [I, r] and the root [d, r] with ``item = white @ root.T``."""
-    variance, axes = torch.linalg.eigh(_covariance(item))
-    keep = variance > 1e-6 * variance.max()
-    root = variance[keep].sqrt()
-    return item @ axes[:, keep] / root, axes[:, keep] * root
+    axes, variance = principal_axes(_covariance(item), 1e-6)
+    root = variance.sqrt()
+    return item @ axes / root, axes * root

@@ -15,7 +15,6 @@ from mrdib_graph.information.sources import present_items
 from mrdib_graph.typing import Embeddings, Metrics
 
 Kind = Literal["mean", "shuffle", "noise"]
-KINDS: tuple[Kind, ...] = ("mean", "shuffle", "noise")
 Tables = tuple[Tensor, Tensor]
 FusedScore = Callable[[Sequence[str]], Tables]
 Fuse = Callable[[Embeddings], Tables]
@@ -52,13 +51,9 @@ def replace_codes(
     for side in (graph.USER, graph.ITEM):
         table = codes[side][name]
         present = present_items(data, name) if side == graph.ITEM else None
-        here = table if present is None else table[present.to(table.device)]
-        new = _empty(here, kind, generator)
-        if present is None:
-            out[side][name] = new
-        else:
-            out[side][name] = table.clone()
-            out[side][name][present.to(table.device)] = new
+        rows = slice(None) if present is None else present.to(table.device)
+        out[side][name] = table.clone()
+        out[side][name][rows] = _empty(table[rows], kind, generator)
     return out
 
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from mrdib_graph.information.bootstrap import bootstrap_means, interval, standard_errors
 from mrdib_graph.information.profile_config import ProfileConfig
-from mrdib_graph.information.result import Bits, PairInformation, flat_parts
+from mrdib_graph.information.result import Bits, PairInformation
 from mrdib_graph.information.rules import binned_split, pair_union, redundant, scores
 from mrdib_graph.information.source_bits import SourceBits
 from mrdib_graph.partial_information import PartialInformation
@@ -29,33 +29,37 @@ class Measure:
     """Means over interactions and over bootstrap draws of users of every set that is asked for.
 
     Args:
-        read: SourceBits of sets of sources.
+        source_bits: Bits of sets of sources.
         names: Modalities.
         own: The backbone's own names.
         config: How to measure.
     """
 
     def __init__(
-        self, read: SourceBits, names: Sequence[str], own: Sequence[str], config: ProfileConfig
+        self,
+        source_bits: SourceBits,
+        names: Sequence[str],
+        own: Sequence[str],
+        config: ProfileConfig,
     ) -> None:
-        self._read = read
+        self._source_bits = source_bits
         self._config = config
         everything = tuple(names)
-        bits: dict[Key, Tensor] = {(n,): read.single(n).bits for n in (*names, *own)}
+        bits: dict[Key, Tensor] = {(n,): source_bits.single(n).bits for n in (*names, *own)}
         if config.pairs:
             for pair in itertools.combinations(names, 2):
-                bits[(*pair, "additive")] = read.additive(pair).bits
-                bits[(*pair, "joint")] = read.joint(pair).bits
-        bits[ALL] = read.joint(everything).bits
-        bits[("all", "additive")] = read.additive(everything).bits
+                bits[(*pair, "additive")] = source_bits.additive(pair).bits
+                bits[(*pair, "joint")] = source_bits.joint(pair).bits
+        bits[ALL] = source_bits.joint(everything).bits
+        bits[("all", "additive")] = source_bits.additive(everything).bits
         for name in names:
             rest = tuple(n for n in everything if n != name)
-            bits[("all without", name)] = read.joint(rest).bits
-        if read.has_fused:
-            bits[("fused",)] = read.fused()
+            bits[("all without", name)] = source_bits.joint(rest).bits
+        if source_bits.has_fused:
+            bits[("fused",)] = source_bits.fused()
         self._column = {key: at for at, key in enumerate(bits)}
         self._bits = torch.stack(list(bits.values()), 1)  # [n, sets]
-        self._users = read.rows.users[1]
+        self._users = source_bits.rows.users[1]
         self._generator = torch.Generator().manual_seed(config.seed)
         self._means = bootstrap_means(
             self._bits, self._users, config.bootstrap, self._generator
@@ -92,13 +96,12 @@ class Measure:
         if self._config.rule in ("union", "gaussian") and not self._config.refit:
             low, high = bounds[0]
             bounds[0] = (max(0.0, low - _OVERLAP_MARGIN), high + _OVERLAP_MARGIN)
-        split = _as_split(parts[0].tolist())
+        split = PartialInformation.from_parts(parts[0].tolist())
         total = float(i1[0] + i2[0])
         return PairInformation(
             pair,
             split,
-            _as_split([low for low, _ in bounds]),
-            _as_split([high for _, high in bounds]),
+            *map(PartialInformation.from_parts, zip(*bounds, strict=True)),
             split.redundant / total if total > 0 else 0.0,
             total - split.redundant,
             union_converged,
@@ -119,34 +122,37 @@ class Measure:
 
     def _overlap(self, pair: tuple[str, str]) -> tuple[Tensor, bool]:
         """Overlap of a pair for all rows and each draw [1 or 1 + draws]; did it converge."""
-        columns = (self._read.columns[pair[0]], self._read.columns[pair[1]])
-        sources = (columns[0].source, columns[1].source)
-        weights = (self._read.single(pair[0]).weights[0], self._read.single(pair[1]).weights[0])
-        found = pair_union(sources, weights, self._read.rows)
-        if not self._config.refit:
-            return self._bits.new_tensor([found.overlap]), found.converged
-        overlaps, converged = [], found.converged
-        for weight in self._resampled():
-            read = self._read.reader.weights
-            again = (read(columns[0], weight), read(columns[1], weight))
-            refit = pair_union(sources, again, self._read.rows, weight)
-            overlaps.append(refit.overlap)
-            converged = converged and refit.converged
-        chosen = torch.randint(REFITS, (self._config.bootstrap,), generator=self._generator)
-        drawn = self._bits.new_tensor(overlaps)[chosen]
-        return torch.cat([drawn.new_tensor([found.overlap]), drawn]), converged
+        source_bits, rows = self._source_bits, self._source_bits.rows
+        first, second = (source_bits.columns[name] for name in pair)
+        sources = (first.source, second.source)
+        weights = (source_bits.single(pair[0]).weights[0], source_bits.single(pair[1]).weights[0])
+        unions = [pair_union(sources, weights, rows)]
+        if self._config.refit:
+            refit = source_bits.reader.weights
+            unions += [
+                pair_union(sources, (refit(first, weight), refit(second, weight)), rows, weight)
+                for weight in self._resampled()
+            ]
+        overlaps = self._bits.new_tensor([union.overlap for union in unions])
+        if self._config.refit:
+            chosen = torch.randint(REFITS, (self._config.bootstrap,), generator=self._generator)
+            overlaps = torch.cat([overlaps[:1], overlaps[1:][chosen]])
+        return overlaps, all(union.converged for union in unions)
 
     def _binned(self, pair: tuple[str, str]) -> PairInformation:
-        score = [
-            scores(self._read.columns[n].source, self._read.single(n).weights[0], self._read.rows)
+        source_bits = self._source_bits
+        first, second = (
+            scores(
+                source_bits.columns[n].source, source_bits.single(n).weights[0], source_bits.rows
+            )
             for n in pair
-        ]
-        split = binned_split(score[0], score[1])
+        )
+        split = binned_split(first, second)
         low = high = None
         if self._config.refit:
-            draws = [flat_parts(binned_split(score[0], score[1], w)) for w in self._resampled()]
+            draws = [binned_split(first, second, w).parts for w in self._resampled()]
             bounds = [interval(c) for c in torch.tensor(draws, dtype=torch.float64).unbind(1)]
-            low, high = (_as_split([b[side] for b in bounds]) for side in (0, 1))
+            low, high = map(PartialInformation.from_parts, zip(*bounds, strict=True))
         total = 2 * split.redundant + sum(split.unique)
         overlap = split.redundant / total if total > 0 else 0.0
         return PairInformation(pair, split, low, high, overlap, total - split.redundant, True)
@@ -156,8 +162,3 @@ class Measure:
         users = int(self._users.max()) + 1
         draws = torch.randint(users, (REFITS, users), generator=self._generator)
         return [torch.bincount(d, minlength=users).double()[self._users] for d in draws]
-
-
-def _as_split(parts: Sequence[float]) -> PartialInformation:
-    redundant_bits, first, second, synergistic, total = parts
-    return PartialInformation(redundant_bits, (first, second), synergistic, total)

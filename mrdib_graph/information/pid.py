@@ -103,7 +103,7 @@ def dependency(p: Tensor) -> PartialInformation:
 
 def _from_union(p: Tensor, union: float) -> PartialInformation:
     i1, i2, i12 = mutual_information(p.sum(1)), mutual_information(p.sum(0)), _total(p)
-    return PartialInformation(i1 + i2 - union, (union - i2, union - i1), i12 - union, i12)
+    return PartialInformation.from_union(i1, i2, i12, union)
 
 
 def _total(p: Tensor) -> float:

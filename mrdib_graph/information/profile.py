@@ -86,13 +86,12 @@ def information_profile(
     rows = held_out_choices(
         data, config.split, config.folds, config.candidates, config.max_interactions, config.seed
     )
-    read = SourceBits(rows, codes, data, names, own, config, fused_score)
-    measure = Measure(read, names, own, config)
-    single = [read.columns[name] for name in names]
+    source_bits = SourceBits(rows, codes, data, names, own, config, fused_score)
+    measure = Measure(source_bits, names, own, config)
     correlation = total_correlation(
         [
-            scores(c.source, read.single(n).weights[0], rows)[:, 1:]
-            for n, c in zip(names, single, strict=True)
+            scores(source_bits.columns[n].source, source_bits.single(n).weights[0], rows)[:, 1:]
+            for n in names
         ]
     )
     pairs = list(itertools.combinations(names, 2)) if config.pairs else []
@@ -100,7 +99,7 @@ def information_profile(
         rule=config.rule,
         target=config.target,
         split=config.split,
-        ridge=read.ridge,
+        ridge=source_bits.ridge,
         num_interactions=rows.user.numel(),
         num_users=rows.users[0].numel(),
         modalities=tuple(
@@ -117,7 +116,7 @@ def information_profile(
         fused=None if fused_score is None else measure.bits(("fused",)),
         knock_out=()
         if fused_score is None
-        else _knock_outs(codes, data, [*names, *own], config, fused_score, fuse, read),
+        else _knock_outs(codes, data, [*names, *own], config, fused_score, fuse, source_bits),
     )
 
 
@@ -128,7 +127,7 @@ def _knock_outs(
     config: ProfileConfig,
     fused_score: FusedScore,
     fuse: Fuse | None,
-    read: SourceBits,
+    source_bits: SourceBits,
 ) -> tuple[KnockOut, ...]:
     generator = torch.Generator().manual_seed(config.seed)
 
@@ -138,5 +137,5 @@ def _knock_outs(
         return fuse(replace_codes(codes, data, name, kind, generator))
 
     split = "val" if config.split == "val" else "test"
-    bits = read.bits_of_tables
+    bits = source_bits.bits_of_tables
     return knock_out_table(names, config.knock_out, tables, bits, data, split)

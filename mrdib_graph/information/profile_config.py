@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
-from mrdib_graph.errors import ConfigError, suggest
-from mrdib_graph.information.held_out_choices import HELD_OUT
-from mrdib_graph.information.knock_out import KINDS, Kind
+from annotated_types import Ge
+
+from mrdib_graph.errors import ConfigError
+from mrdib_graph.information.held_out_choices import MIN_INTERACTIONS, HeldOut
+from mrdib_graph.information.knock_out import Kind
 from mrdib_graph.information.probe import Target
-from mrdib_graph.information.rules import RULES, Rule
+from mrdib_graph.information.rules import Rule
+from mrdib_graph.options import Count, Positive, checked
 
 
+@checked
 @dataclass(frozen=True)
 class ProfileConfig:
     """How the information of codes is measured.
@@ -41,40 +45,18 @@ class ProfileConfig:
 
     rule: Rule = "union"
     target: Target = "user"
-    split: str = "test"
-    folds: int = 5
-    candidates: int = 16
-    ridge: float | Literal["auto"] = 30.0
-    bootstrap: int = 1_000
+    split: HeldOut = "test"
+    folds: Annotated[int, Ge(2)] = 5
+    candidates: Annotated[int, Ge(2)] = 16
+    ridge: Positive | Literal["auto"] = 30.0
+    bootstrap: Annotated[int, Ge(100)] = 1_000
     refit: bool = False
-    max_interactions: int = 20_000
-    directions: int = 32
+    max_interactions: Annotated[int, Ge(MIN_INTERACTIONS)] = 20_000
+    directions: Count = 32
     pairs: bool = True
     knock_out: tuple[Kind, ...] = ("mean",)
     seed: int = 0
 
     def __post_init__(self) -> None:
-        _one_of("rule", self.rule, RULES)
-        _one_of("target", self.target, ("user", "pair"))
-        _one_of("split", self.split, HELD_OUT)
-        for kind in self.knock_out:
-            _one_of("knock_out", kind, KINDS)
-        least = {"folds": 2, "candidates": 2, "bootstrap": 100}
-        least |= {"max_interactions": 500, "directions": 1}
-        for name, low in least.items():
-            value = getattr(self, name)
-            if not isinstance(value, int) or isinstance(value, bool) or value < low:
-                raise ConfigError(f"{name}: got {value!r}, expected an integer from {low}")
-        ridge = self.ridge
-        if ridge != "auto" and not (isinstance(ridge, int | float) and ridge > 0):
-            raise ConfigError(f"ridge: got {ridge!r}, expected a number above 0 or 'auto'")
         if self.rule == "gaussian" and self.target == "pair":
             raise ConfigError("target: rule 'gaussian' knows the target 'user' only")
-
-
-def _one_of(name: str, value: str, known: tuple[str, ...]) -> None:
-    if value not in known:
-        raise ConfigError(
-            f"{name}: got {value!r}, expected one of {', '.join(known)}"
-            f"{suggest(str(value), list(known))}"
-        )

@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple, Protocol
 
 from mrdib_graph.information.knock_out import KnockOut
-from mrdib_graph.information.table import render
 from mrdib_graph.partial_information import PartialInformation
+from mrdib_graph.tables import render, render_html
 from mrdib_graph.typing import Metrics
 
 
@@ -66,7 +66,7 @@ class PairInformation:
         return "-".join(self.pair)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class InformationProfile:
     """How much of the modalities' information about the user's choice is what.
 
@@ -114,54 +114,64 @@ class InformationProfile:
         Args:
             truth: A data set with known information; adds a column.
         """
-        headings = ["modality", "bits", "95 %", "leave one out"]
-        rows = []
-        for m in (*self.modalities, *self.own):
-            gain = "" if m.leave_one_out is None else f"{m.leave_one_out.raw:.3f}"
-            row = [m.name, _amount(m.bits.value, m.bits.low), _range(m.bits.low, m.bits.high), gain]
-            if truth is not None:
-                own = any(m is other for other in self.own)
-                row.append("" if own else f"{truth.information([m.name]):.3f}")
-            rows.append(row)
-        total = self.total
-        row = ["all", _amount(total.value, total.low), _range(total.low, total.high), ""]
+        return "\n\n".join(render(headings, rows) for headings, rows in self._tables(truth))
+
+    def _repr_html_(self) -> str:
+        return "".join(render_html(headings, rows) for headings, rows in self._tables(None))
+
+    def __repr__(self) -> str:
+        parts = [f"{m.name} {m.bits.value:.3f}" for m in (*self.modalities, *self.own)]
+        bits = ", ".join([*parts, f"all {self.total.value:.3f}"])
+        return f"InformationProfile({self.split}, {len(self.pairs)} pairs; bits: {bits})"
+
+    def _tables(self, truth: Truth | None) -> list[tuple[list[str], list[list[str]]]]:
+        """Headings and rows of modalities, of pairs and of knock-outs, where there are any."""
+        known = truth is not None
+        rows = [
+            _bits_row(
+                m.name, m.bits, "" if m.leave_one_out is None else f"{m.leave_one_out.raw:.3f}"
+            )
+            for m in (*self.modalities, *self.own)
+        ]
+        rows.append(_bits_row("all", self.total, ""))
         if truth is not None:
-            row.append(f"{truth.information([m.name for m in self.modalities]):.3f}")
-        rows.append(row)
-        parts = [render(headings + ["truth"] * (truth is not None), rows)]
+            names = [m.name for m in self.modalities]
+            for row in rows:
+                asked = names if row is rows[-1] else [n for n in names if n == row[0]]
+                row.append(f"{truth.information(asked):.3f}" if asked else "")
+        tables = [(["modality", "bits", "95 %", "leave one out", *["truth"] * known], rows)]
         if self.pairs:
             headings = ["pair", "redundant", "unique a", "unique b", "synergistic", "both"]
-            rows = [_pair_row(p, truth) for p in self.pairs]
-            parts.append(render(headings + ["truth (R, U, U, S)"] * (truth is not None), rows))
+            headings += ["truth (R, U, U, S)"] * known
+            tables.append((headings, [_pair_row(p, truth) for p in self.pairs]))
         if self.knock_out:
             every = list(self.knock_out[0].metrics)
-            names = [n for n in every if n.endswith("@20")] or every  # a terminal is not wide
-            headings = ["without", "by", *(f"{n} (drop %)" for n in names), "bits lost"]
+            shown = [n for n in every if n.endswith("@20")] or every  # a terminal is not wide
+            headings = ["without", "by", *(f"{n} (drop %)" for n in shown), "bits lost"]
             rows = [
                 [k.name, k.kind]
-                + [f"{k.metrics[n]:.4f} ({k.drop_percent[n]:.1f})" for n in names]
+                + [f"{k.metrics[n]:.4f} ({k.drop_percent[n]:.1f})" for n in shown]
                 + [f"{k.drop_bits:.3f}"]
                 for k in self.knock_out
             ]
-            parts.append(render(headings, rows))
-        return "\n\n".join(parts)
+            tables.append((headings, rows))
+        return tables
 
 
-def flat_parts(split: PartialInformation) -> tuple[float, float, float, float, float]:
-    """R, U_a, U_b, S and the total."""
-    return (split.redundant, *split.unique, split.synergistic, split.total)
+def _bits_row(name: str, bits: Bits, leave_one_out: Bits | None) -> list[str]:
+    gain = "" if leave_one_out is None else f"{leave_one_out.raw:.3f}"
+    return [name, _amount(bits.value, bits.low), _range(bits.low, bits.high), gain]
 
 
 def _pair_row(p: PairInformation, truth: Truth | None) -> list[str]:
-    values = flat_parts(p.split)
     if p.low is None or p.high is None:
-        cells = [f"{v:.3f}" for v in values]
+        cells = [f"{v:.3f}" for v in p.split.parts]
     else:
-        bounds = zip(values, flat_parts(p.low), flat_parts(p.high), strict=True)
+        bounds = zip(p.split.parts, p.low.parts, p.high.parts, strict=True)
         cells = [f"{_amount(v, low)} {_range(low, high)}" for v, low, high in bounds]
     row = [" - ".join(p.pair), *cells]
     if truth is not None:
-        row.append(", ".join(f"{v:.3f}" for v in flat_parts(truth.truth(p.pair))[:4]))
+        row.append(", ".join(f"{v:.3f}" for v in truth.truth(p.pair).parts[:4]))
     return row
 
 

@@ -14,7 +14,6 @@ from mrdib_graph.information.sources import Source
 from mrdib_graph.partial_information import PartialInformation
 
 Rule = Literal["union", "mmi", "dependency", "gaussian", "broja_binned"]
-RULES: tuple[Rule, ...] = ("union", "mmi", "dependency", "gaussian", "broja_binned")
 NUM_BINS = 6
 
 

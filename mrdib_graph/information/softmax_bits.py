@@ -36,7 +36,9 @@ def log_choice(
     log_q = rows.popularity.log()
     none = log_q.new_zeros(rows.num_items, 1)
     item = torch.cat([none, *(s.item for s in sources)], 1)
-    drawn = _draw(rows) if rows.num_items > MAX_ITEMS else None
+    drawn = None
+    if rows.num_items > MAX_ITEMS:
+        drawn = rows.draw_items(SAMPLED_ITEMS, torch.Generator().manual_seed(0))
     columns = item if drawn is None else item[drawn]
     out = log_q.new_empty(rows.user.numel())
     block = max(1, _SCORES // columns.size(0))
@@ -52,16 +54,8 @@ def log_choice(
         else:  # importance weights of draws from q
             score += (exponent - 1) * log_q[drawn] - log_q.new_tensor(drawn.numel()).log()
             score[rows.in_training(u.unsqueeze(1), drawn)] = -torch.inf
-        mine = (at >= start) & (at < start + block)
-        local, positive = at[mine] - start, rows.item[mine]
+        here = (at >= start) & (at < start + block)
+        local, positive = at[here] - start, rows.item[here]
         value = (reader[local] * item[positive]).sum(1) + gamma[f][local] * log_q[positive]
-        out[mine] = value - score.logsumexp(1)[local]
+        out[here] = value - score.logsumexp(1)[local]
     return out
-
-
-def _draw(rows: HeldOutChoices) -> Tensor:
-    generator = torch.Generator().manual_seed(0)
-    drawn = torch.rand(SAMPLED_ITEMS, generator=generator, dtype=torch.float64)
-    cumulative = rows.popularity.cumsum(0)
-    at = torch.searchsorted(cumulative, drawn * cumulative[-1], right=True)
-    return at.clamp_max(rows.num_items - 1)

@@ -12,8 +12,9 @@ from mrdib_graph.information.gaussian_reader import GaussianReader
 from mrdib_graph.information.held_out_choices import HeldOutChoices
 from mrdib_graph.information.joint_sources import joint_sources
 from mrdib_graph.information.knock_out import FusedScore, Tables
-from mrdib_graph.information.probe import Columns, Probe, Reading, make_columns
+from mrdib_graph.information.probe import Probe
 from mrdib_graph.information.profile_config import ProfileConfig
+from mrdib_graph.information.reader import BitsOfRows, Columns, Reader, make_columns
 from mrdib_graph.information.sources import make_source, present_items
 from mrdib_graph.typing import Embeddings
 
@@ -21,7 +22,7 @@ RIDGES = (3.0, 30.0, 300.0)
 
 
 class SourceBits:
-    """Reads sets of sources on the same rows and candidates, and keeps what it read.
+    """Bits of sets of sources on the same rows and candidates, each set read once.
 
     Args:
         rows: Held-out interactions.
@@ -48,7 +49,7 @@ class SourceBits:
         self._fused_score = fused_score
         self._all = tuple(names)
         self._everything = (*names, *own)
-        self._known: dict[tuple[tuple[str, ...], bool], Reading] = {}
+        self._known: dict[tuple[tuple[str, ...], bool], BitsOfRows] = {}
         self.columns: dict[str, Columns] = {}
         for name in self._everything:
             source = make_source(
@@ -59,33 +60,29 @@ class SourceBits:
                 config.directions,
             )
             self.columns[name] = make_columns(source, rows)
-        self.reader: Probe | GaussianReader
+        self.reader: Reader
         self.ridge = 0.0
         if config.rule == "gaussian":
             self.reader = GaussianReader(rows)
-        else:
-            self.reader = self._choose_probe(config)
+            return
+        self.ridge = self._best_ridge(config) if config.ridge == "auto" else float(config.ridge)
+        self.reader = Probe(rows, self.ridge, config.target)
 
-    def _choose_probe(self, config: ProfileConfig) -> Probe:
-        if config.ridge == "auto":
-            columns = [self.columns[name] for name in self._all]
-            probes = [Probe(self.rows, ridge, config.target) for ridge in RIDGES]
-            best = max(probes, key=lambda probe: float(probe.read(columns).bits.mean()))
-        else:
-            best = Probe(self.rows, float(config.ridge), config.target)
-        self.ridge = best.ridge
-        return best
+    def _best_ridge(self, config: ProfileConfig) -> float:
+        columns = [self.columns[name] for name in self._all]
+        bits = {r: Probe(self.rows, r, config.target).read(columns).bits.mean() for r in RIDGES}
+        return max(RIDGES, key=lambda ridge: float(bits[ridge]))
 
-    def single(self, name: str) -> Reading:
+    def single(self, name: str) -> BitsOfRows:
         """One source alone."""
         return self.additive((name,))
 
-    def additive(self, names: tuple[str, ...]) -> Reading:
+    def additive(self, names: tuple[str, ...]) -> BitsOfRows:
         """Several sources, their products re-weighted and added, with their joint scores."""
         return self._read(names, fused=False)
 
-    def joint(self, names: tuple[str, ...]) -> Reading:
-        """The additive reading of several sources with their fused score as one more column."""
+    def joint(self, names: tuple[str, ...]) -> BitsOfRows:
+        """Several sources as in :meth:`additive`, with their fused score as one more column."""
         return self._read(names, fused=self.has_fused)
 
     def fused(self) -> Tensor:
@@ -97,7 +94,7 @@ class SourceBits:
         """Mean bits of the inner product of two fused tables."""
         return float(self.reader.read([self._columns(tables)]).bits.mean())
 
-    def _read(self, names: tuple[str, ...], fused: bool) -> Reading:
+    def _read(self, names: tuple[str, ...], fused: bool) -> BitsOfRows:
         key = (names, fused)
         if key not in self._known:
             columns = [self.columns[name] for name in names]
@@ -105,10 +102,8 @@ class SourceBits:
             columns += [make_columns(source, self.rows) for source in together]
             if fused:
                 columns.append(self._fused_columns(names))
-            if columns:
-                self._known[key] = self.reader.read(columns)
-            else:
-                self._known[key] = Reading(torch.zeros(self.rows.user.numel()).double(), ())
+            nothing = BitsOfRows(torch.zeros(self.rows.user.numel()).double(), ())
+            self._known[key] = self.reader.read(columns) if columns else nothing
         return self._known[key]
 
     def _fused_columns(self, names: Sequence[str]) -> Columns:

@@ -86,10 +86,19 @@ def principal_directions(user: Tensor, item: Tensor, weight: Tensor) -> tuple[Te
 
 def _roots(moment: Tensor) -> tuple[Tensor, Tensor]:
     """Symmetric root of a second moment and its pseudo-inverse."""
-    variance, axes = torch.linalg.eigh(moment)
-    keep = variance > 1e-12 * variance.max().clamp_min(1e-300)
-    axes, root = axes[:, keep], variance[keep].sqrt()
+    axes, variance = principal_axes(moment, 1e-12)
+    root = variance.sqrt()
     return (axes * root) @ axes.T, (axes / root) @ axes.T
+
+
+def principal_axes(moment: Tensor, tolerance: float) -> tuple[Tensor, Tensor]:
+    """Axes [d, r] of a second moment [d, d] and the variance along each [r].
+
+    Those below ``tolerance`` times the largest are left out: they hold rounding alone.
+    """
+    variance, axes = torch.linalg.eigh(moment)
+    keep = variance > tolerance * variance.max().clamp_min(1e-300)
+    return axes[:, keep], variance[keep]
 
 
 def check_codes(codes: Embeddings, data: HeteroData) -> None:

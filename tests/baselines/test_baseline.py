@@ -7,7 +7,7 @@ from torch_geometric.data import HeteroData
 
 from mrdib_graph import baselines
 from mrdib_graph.baselines import EASE, Baseline, ContentCosine, ItemKNN, Popularity
-from mrdib_graph.baselines.baseline import histories, training_matrix
+from mrdib_graph.baselines.baseline import training_matrix
 from mrdib_graph.errors import ConfigError
 from mrdib_graph.resolver import choices, resolve_class
 
@@ -28,12 +28,10 @@ def test_names(name: str, cls: type) -> None:
     assert resolve_class(name, baselines, Baseline, "baseline") is cls
 
 
-def test_training_matrix_and_histories(graph_and_matrix: Make) -> None:
+def test_training_matrix(graph_and_matrix: Make) -> None:
     data, dense = graph_and_matrix(0)
     matrix = training_matrix(data)
     assert torch.equal(torch.from_numpy(matrix.toarray()).double(), dense)
-    ids = torch.tensor([7, 0, 7])
-    assert torch.equal(torch.from_numpy(histories(matrix, ids).toarray()).double(), dense[ids])
 
 
 @pytest.mark.parametrize(("name", "cls"), ALL)
@@ -69,5 +67,5 @@ def test_held_out_rows_are_not_read(graph_and_matrix: Make, name: str, cls: type
 def test_refusals(graph_and_matrix: Make, name: str, cls: type[Baseline]) -> None:
     with pytest.raises(ConfigError, match="before fit"):
         cls().score(torch.tensor([0]))
-    with pytest.raises(ConfigError, match="user_ids: got ids 30"):
+    with pytest.raises(ConfigError, match="user_ids: got rows 30"):
         cls().fit(graph_and_matrix(0)[0]).score(torch.tensor([30]))

@@ -62,5 +62,5 @@ def test_refuses():
         ContentCosine(["audio"]).fit(tiny_data())
     with pytest.raises(ConfigError, match="score was called before fit"):
         ContentCosine().score(torch.tensor([0]))
-    with pytest.raises(ConfigError, match="user_ids: got ids 30 to 30"):
+    with pytest.raises(ConfigError, match="user_ids: got rows 30 to 30"):
         ContentCosine().fit(tiny_data()).score(torch.tensor([30]))

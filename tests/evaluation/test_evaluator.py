@@ -1,3 +1,4 @@
+import re
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -299,7 +300,7 @@ def test_calls_refuse(random_graph: GraphOf) -> None:
     user, item, ids = torch.ones(20, 3), torch.ones(30, 3), torch.tensor([0])
     with pytest.raises(ConfigError, match="split: got 'train'"):
         evaluator(user, item, "train")
-    with pytest.raises(ConfigError, match="users: got ids 20"):
+    with pytest.raises(ConfigError, match="users: got rows 20"):
         evaluator(user, item, user_ids=torch.tensor([20]))
     with pytest.raises(DataError, match="none of the users"):
         evaluator(user, item, user_ids=ids[:0])
@@ -309,3 +310,12 @@ def test_calls_refuse(random_graph: GraphOf) -> None:
     with pytest.raises(ConfigError, match="exclude: got"):
         evaluator.top_items((user, item), ids, 3, ("seen",))
     assert evaluator.top_items((user, item), ids[:0], 3)[0].shape == (0, 3)
+
+
+def test_it_says_what_it_ranks(random_graph: GraphOf) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        evaluator = Evaluator(random_graph(2), EvaluatorConfig((5, 20), ("recall",)))
+    assert re.fullmatch(
+        r"Evaluator\(30 items, users: \d+ in val, \d+ in test; recall at 5, 20\)", repr(evaluator)
+    )

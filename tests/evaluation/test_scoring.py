@@ -48,11 +48,3 @@ def test_refuses_tables_that_are_not_finite(side: str, bad: float) -> None:
     {"user": user, "item": item}[side][2, 1] = bad
     with pytest.raises(TrainingError, match=f"the {side} table is not finite"):
         scoring.from_tables(user, item, 9, 7)
-
-
-@pytest.mark.parametrize(
-    "users", [torch.tensor([0, 9]), torch.tensor([-1]), torch.zeros(1), torch.zeros(1, 1).long()]
-)
-def test_refuses_unknown_users(users: torch.Tensor) -> None:
-    with pytest.raises(ConfigError, match="users: got"):
-        scoring.check_users(users, 9)

@@ -5,7 +5,7 @@ import torch
 from torch_geometric.data import HeteroData
 
 from mrdib_graph.errors import DataError
-from mrdib_graph.evaluation.split_matrices import entries, of_items, split_matrices, union
+from mrdib_graph.evaluation.split_matrices import of_items, split_matrices, union
 
 GraphOf = Callable[..., HeteroData]
 
@@ -16,13 +16,6 @@ def test_one_matrix_for_each_split(graph_of: GraphOf) -> None:
     assert matrices["train"].dense().tolist() == [[0, 0, 1], [0, 1, 0]]
     assert matrices["val"].dense().tolist() == [[1, 0, 0], [0, 0, 0]]
     assert matrices["test"].dense().tolist() == [[0, 0, 0], [0, 0, 1]]
-
-
-def test_entries_follow_the_order_of_the_rows(random_graph: GraphOf) -> None:
-    matrix = split_matrices(random_graph(0))["train"]
-    rows = torch.tensor([5, 0, 5, 19, 3])
-    place, col = entries(matrix, rows)
-    assert torch.equal(torch.stack([place, col]), matrix.dense()[rows].nonzero().t())
 
 
 def test_pairs_of_some_items(random_graph: GraphOf) -> None:

@@ -5,7 +5,6 @@ import torch
 
 from mrdib_graph.datasets.planted.planted import Planted
 from mrdib_graph.information import ProfileConfig, information_profile
-from mrdib_graph.information.result import flat_parts
 
 CONFIG = ProfileConfig(split="val+test", knock_out=())
 PAIR = ("image", "text")
@@ -39,7 +38,7 @@ def test_oracle_codes(dials, part, total):
     planted = Planted.calibration(**dials)
     pair = information_profile(planted.oracle_codes(), planted[0], CONFIG, PAIR).pairs[0]
     truth = planted.truth(PAIR)
-    assert flat_parts(pair.split)[:4] == pytest.approx(flat_parts(truth)[:4], abs=part)
+    assert pair.split.parts[:4] == pytest.approx(truth.parts[:4], abs=part)
     assert pair.split.total == pytest.approx(truth.total, abs=total)
     if dials.get("redundant") == 0.0:
         assert pair.split.redundant < 0.05
@@ -56,7 +55,7 @@ def test_product_synergy_is_seen_through_the_fused_score():
         planted.oracle_codes(), planted[0], CONFIG, PAIR, fused_oracle(planted)
     )
     truth = planted.truth(PAIR)
-    assert flat_parts(found.pairs[0].split)[:4] == pytest.approx(flat_parts(truth)[:4], abs=0.035)
+    assert found.pairs[0].split.parts[:4] == pytest.approx(truth.parts[:4], abs=0.035)
 
 
 @pytest.mark.slow
@@ -64,7 +63,7 @@ def test_half_a_mask_is_no_synergy():
     planted = Planted.calibration()
     pair = ("image", "audio")
     found = information_profile(planted.oracle_codes(), planted[0], CONFIG, pair).pairs[0]
-    assert flat_parts(found.split) == pytest.approx(flat_parts(planted.truth(pair)), abs=0.03)
+    assert found.split.parts == pytest.approx(planted.truth(pair).parts, abs=0.03)
 
 
 @pytest.mark.slow
@@ -78,7 +77,7 @@ def test_an_invertible_map_of_one_code_moves_little():
     codes["user"]["image"] = codes["user"]["image"] @ turn
     codes["item"]["image"] = codes["item"]["image"] @ torch.linalg.inv(turn).T
     other = information_profile(codes, planted[0], CONFIG, PAIR).pairs[0].split
-    assert flat_parts(other) == pytest.approx(flat_parts(one), abs=0.03)
+    assert other.parts == pytest.approx(one.parts, abs=0.03)
 
 
 @pytest.mark.slow

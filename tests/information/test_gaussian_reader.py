@@ -5,7 +5,8 @@ import torch
 
 from mrdib_graph.information.gaussian_reader import GaussianReader
 from mrdib_graph.information.held_out_choices import HeldOutChoices
-from mrdib_graph.information.probe import Probe, make_columns
+from mrdib_graph.information.probe import Probe
+from mrdib_graph.information.reader import make_columns
 from mrdib_graph.information.sources import Source, make_source
 
 
@@ -39,9 +40,9 @@ def test_tilted_gaussian_codes(generator):
         torch.zeros(0, dtype=torch.int64),
     )
     source = Source(sign.unsqueeze(1), code.unsqueeze(1), 1)
-    reading = GaussianReader(rows).read([make_columns(source, rows)])
-    assert float(reading.bits.mean()) == pytest.approx(b**2 / 2 / math.log(2), abs=0.02)
-    assert float(reading.weights[0]) == pytest.approx(b, abs=0.03)
+    told = GaussianReader(rows).read([make_columns(source, rows)])
+    assert float(told.bits.mean()) == pytest.approx(b**2 / 2 / math.log(2), abs=0.02)
+    assert float(told.weights[0]) == pytest.approx(b, abs=0.03)
 
 
 def test_noise_carries_nothing(rows, generator):

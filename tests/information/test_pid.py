@@ -5,7 +5,6 @@ import torch
 
 from mrdib_graph.errors import ConfigError
 from mrdib_graph.information.pid import broja, dependency, mutual_information, split
-from mrdib_graph.information.result import flat_parts
 
 
 def gate(rule):
@@ -44,8 +43,8 @@ ADD, MIXED = logistic(lambda a, b: a + b), logistic(lambda a, b: a + 0.5 * b + a
 
 
 def close(found, expected, tolerance):
-    assert flat_parts(found)[:4] == pytest.approx(expected, abs=tolerance)
-    assert sum(flat_parts(found)[:4]) == pytest.approx(found.total, abs=1e-9)
+    assert found.parts[:4] == pytest.approx(expected, abs=tolerance)
+    assert sum(found.parts[:4]) == pytest.approx(found.total, abs=1e-9)
 
 
 @pytest.mark.parametrize(
@@ -118,7 +117,7 @@ def test_broja_union_is_a_lower_bound_over_a_grid_of_couplings():
 
 
 def test_split_by_hand():
-    assert flat_parts(split(1.0, 0.5, 1.4, 0.2)) == pytest.approx((0.3, 0.7, 0.2, 0.2, 1.4))
+    assert split(1.0, 0.5, 1.4, 0.2).parts == pytest.approx((0.3, 0.7, 0.2, 0.2, 1.4))
 
 
 def test_split_keeps_every_part_at_or_above_zero():

@@ -3,7 +3,8 @@ import math
 import pytest
 import torch
 
-from mrdib_graph.information.probe import Probe, make_columns
+from mrdib_graph.information.probe import Probe
+from mrdib_graph.information.reader import make_columns
 from mrdib_graph.information.sources import Source, make_source
 
 
@@ -65,11 +66,11 @@ def test_a_score_of_popularity_earns_nothing(rows, generator):
 
 def test_the_pair_target_has_at_most_one_bit(rows, image):
     sharp = Source(50 * image.source.user, image.source.item, image.source.kept)
-    reading = Probe(rows, 30.0, "pair").read([make_columns(sharp, rows)])
+    told = Probe(rows, 30.0, "pair").read([make_columns(sharp, rows)])
     probability = torch.sigmoid(-image.difference[..., 0] * image.score_scale)
     direct = 1 + float(probability.log2().mean())  # the oracle itself, popularity cancelled by q
-    assert 0.1 < float(reading.bits.mean()) < 1
-    assert float(reading.bits.mean()) == pytest.approx(direct, abs=0.05)
+    assert 0.1 < float(told.bits.mean()) < 1
+    assert float(told.bits.mean()) == pytest.approx(direct, abs=0.05)
 
 
 def test_weights_of_all_rows_are_those_of_unit_weights(rows, image):

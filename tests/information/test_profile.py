@@ -15,7 +15,6 @@ from mrdib_graph.information import (
     ProfileConfig,
     information_profile,
 )
-from mrdib_graph.information.result import flat_parts
 
 CONFIG = ProfileConfig(split="val+test", knock_out=())
 PAIR = ("image", "text")
@@ -43,14 +42,10 @@ def test_parts_of_the_planted_truth(planted, profile):
     assert isinstance(profile, InformationProfile)
     for pair in profile.pairs:
         assert isinstance(pair, PairInformation)
-        assert flat_parts(pair.split) == pytest.approx(
-            flat_parts(planted.truth(pair.pair)), abs=0.1
-        )
-        assert sum(flat_parts(pair.split)[:4]) == pytest.approx(pair.split.total)
+        assert pair.split.parts == pytest.approx(planted.truth(pair.pair).parts, abs=0.1)
+        assert sum(pair.split.parts[:4]) == pytest.approx(pair.split.total)
         assert pair.converged
-        for low, value, high in zip(
-            *map(flat_parts, (pair.low, pair.split, pair.high)), strict=True
-        ):
+        for low, value, high in zip(pair.low.parts, pair.split.parts, pair.high.parts, strict=True):
             assert low <= value <= high
     for m in profile.modalities:
         assert isinstance(m, ModalityInformation) and isinstance(m.bits, Bits)
@@ -103,7 +98,7 @@ def test_dials_at_zero_leave_nothing():
     )  # fmt: skip
     found = information_profile(planted.oracle_codes(), planted[0], CONFIG)
     for pair in found.pairs:
-        assert flat_parts(pair.split) == pytest.approx((0,) * 5, abs=1e-9)
+        assert pair.split.parts == pytest.approx((0,) * 5, abs=1e-9)
 
 
 def test_codes_of_other_items_tell_nothing(codes, data, generator):
@@ -125,7 +120,7 @@ def test_an_invertible_map_moves_little(codes, data, generator, profile):
     )
     one = profile.pairs[0].split
     other = information_profile(moved, data, CONFIG).pairs[0].split
-    assert flat_parts(other) == pytest.approx(flat_parts(one), abs=0.06)
+    assert other.parts == pytest.approx(one.parts, abs=0.06)
 
 
 def test_wide_codes_keep_their_information(codes, data, generator, profile):
@@ -165,9 +160,7 @@ def test_items_without_a_modality_score_zero(codes, data):
     one = information_profile(change(codes, item_text=junk), lacking, CONFIG, PAIR)
     other = information_profile(change(codes, item_text=zero), lacking, CONFIG, PAIR)
     assert one.modalities[1].bits == pytest.approx(other.modalities[1].bits, abs=1e-5)
-    assert flat_parts(one.pairs[0].split) == pytest.approx(
-        flat_parts(other.pairs[0].split), abs=1e-5
-    )
+    assert one.pairs[0].split.parts == pytest.approx(other.pairs[0].split.parts, abs=1e-5)
 
 
 def test_the_fused_score_may_know_more_than_a_sum():
@@ -215,11 +208,11 @@ def test_other_rules(codes, data, profile, rule):
     elif rule == "dependency":
         assert pair.split.redundant < union.redundant
     elif rule == "gaussian":
-        assert flat_parts(pair.split) == pytest.approx(flat_parts(union), abs=0.05)
+        assert pair.split.parts == pytest.approx(union.parts, abs=0.05)
     else:
         assert 0 < pair.split.total < 1 and pair.low is None
         assert min(pair.split.unique) < 0.02
-    assert sum(flat_parts(pair.split)[:4]) == pytest.approx(pair.split.total)
+    assert sum(pair.split.parts[:4]) == pytest.approx(pair.split.total)
 
 
 def test_the_pair_target_reads_less_than_one_bit(codes, data, profile):

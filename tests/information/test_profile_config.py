@@ -9,13 +9,17 @@ from mrdib_graph.information import ProfileConfig
 @pytest.mark.parametrize(
     ("option", "value", "message"),
     [
-        ("rule", "unions", "rule: got 'unions'.*did you mean 'union'"),
+        ("rule", "unions", "rule: got 'unions', expected union, mmi"),
         ("target", "item", "target: got 'item'"),
         ("split", "train", "split: got 'train'"),
-        ("knock_out", ("mean", "zero"), "knock_out: got 'zero'"),
-        ("folds", 1, "folds: got 1, expected an integer from 2"),
+        (
+            "knock_out",
+            ("mean", "zero"),
+            "knock_out: got .*'zero'.*each mean, shuffle",
+        ),
+        ("folds", 1, "folds: got 1, expected 2 or more"),
         ("candidates", 1.5, "candidates: got 1.5"),
-        ("bootstrap", 10, "bootstrap: got 10, expected an integer from 100"),
+        ("bootstrap", 10, "bootstrap: got 10, expected 100 or more"),
         ("max_interactions", 400, "max_interactions"),
         ("directions", True, "directions: got True"),
         ("ridge", 0.0, "ridge: got 0.0"),
