@@ -94,14 +94,16 @@ class Measure:
         parts = torch.stack([r, i1 - r, i2 - r, i12 - i1 - i2 + r, i12], 1)  # [1 + draws, 5]
         bounds = [interval(column) for column in parts[1:].unbind(1)]
         if self._config.rule in ("union", "gaussian") and not self._config.refit:
-            low, high = bounds[0]
-            bounds[0] = (max(0.0, low - _OVERLAP_MARGIN), high + _OVERLAP_MARGIN)
+            least, most = bounds[0]
+            bounds[0] = (max(0.0, least - _OVERLAP_MARGIN), most + _OVERLAP_MARGIN)
+        low, high = map(PartialInformation.from_parts, zip(*bounds, strict=True))
         split = PartialInformation.from_parts(parts[0].tolist())
         total = float(i1[0] + i2[0])
         return PairInformation(
             pair,
             split,
-            *map(PartialInformation.from_parts, zip(*bounds, strict=True)),
+            low,
+            high,
             split.redundant / total if total > 0 else 0.0,
             total - split.redundant,
             union_converged,

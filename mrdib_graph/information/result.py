@@ -127,13 +127,9 @@ class InformationProfile:
     def _tables(self, truth: Truth | None) -> list[tuple[list[str], list[list[str]]]]:
         """Headings and rows of modalities, of pairs and of knock-outs, where there are any."""
         known = truth is not None
-        rows = [
-            _bits_row(
-                m.name, m.bits, "" if m.leave_one_out is None else f"{m.leave_one_out.raw:.3f}"
-            )
-            for m in (*self.modalities, *self.own)
-        ]
-        rows.append(_bits_row("all", self.total, ""))
+        sources = (*self.modalities, *self.own)
+        rows = [_bits_row(m.name, m.bits, m.leave_one_out) for m in sources]
+        rows.append(_bits_row("all", self.total, None))
         if truth is not None:
             names = [m.name for m in self.modalities]
             for row in rows:

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from mrdib_graph.errors import ConfigError
 from mrdib_graph.plotting.curves import COSTS
-from mrdib_graph.plotting.style import CYCLE, label, panels, whole_steps
+from mrdib_graph.plotting.style import (
+    History,
+    curve,
+    epoch_panels,
+    epoch_title,
+    label,
+    legend_below,
+    look,
+    points_of,
+)
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-History = Sequence[Mapping[str, float]]
-"""Metrics of each epoch, as ``FitResult.history``."""
 
 
 def arm_curves(arms: Mapping[str, Sequence[History]], metric: str = "val/recall@20") -> Figure:
@@ -26,7 +31,7 @@ def arm_curves(arms: Mapping[str, Sequence[History]], metric: str = "val/recall@
     no panel.
 
     Args:
-        arms: Name of an arm to the history of each of its seeds.
+        arms: Label of an arm to the history of each of its seeds.
         metric: The validation metric.
 
     Raises:
@@ -34,53 +39,24 @@ def arm_curves(arms: Mapping[str, Sequence[History]], metric: str = "val/recall@
     """
     epochs = [e for histories in arms.values() for history in histories for e in history]
     names = dict.fromkeys(name for epoch in epochs for name, value in epoch.items() if value)
-    terms = [n for n in names if n.startswith("train/") and n not in COSTS]
-    terms += [metric] if metric in names else []
-    if not terms:
+    shown = [n for n in names if n.startswith("train/") and n not in COSTS]
+    shown += [metric] if metric in names else []
+    if not shown:
         raise ConfigError("arms: got no metric of any epoch, expected at least one")
-    columns = min(4, len(terms))
-    rows = math.ceil(len(terms) / columns)
-    figure, axes = panels(rows, columns, 2.9, 2.3)
-    for axis in axes[len(terms) :]:
-        axis.set_visible(False)
-    for axis, name in zip(axes, terms, strict=False):
-        for position, histories in enumerate(arms.values()):
-            colour = CYCLE[position % len(CYCLE)]
-            style = "-" if position < len(CYCLE) else "--"
+    figure, axes = epoch_panels(len(shown))
+    for axis, name in zip(axes, shown, strict=True):
+        for position, (arm, histories) in enumerate(arms.items()):
             by_epoch: dict[int, list[float]] = {}
             for history in histories:
-                points = [(e, values[name]) for e, values in enumerate(history) if name in values]
+                points = list(points_of(history, name))
                 if len(histories) > 1 and points:
+                    colour = look(position)["color"]
                     axis.plot(*zip(*points, strict=True), color=colour, lw=0.6, alpha=0.35)
                 for epoch, value in points:
                     by_epoch.setdefault(epoch, []).append(value)
-            if by_epoch:
-                means = [sum(values) / len(values) for _, values in sorted(by_epoch.items())]
-                marker = "o" if len(means) < 15 else ""
-                axis.plot(
-                    sorted(by_epoch),
-                    means,
-                    style,
-                    color=colour,
-                    marker=marker,
-                    markersize=3,
-                    lw=1.5,
-                )
-        axis.grid(axis="y", linewidth=0.4, alpha=0.5)
-        is_term = name.startswith("train/")
-        title = name.replace("train/", "loss: ") if is_term else name.replace("val/", "validation ")
-        title = "loss (total)" if name == "train/loss" else title
-        label(axis, "epoch", "mean over steps" if is_term else "value (0 to 1)", title)
-        whole_steps(axis)
-    _legend(figure, list(arms))
+            means = [sum(values) / len(values) for _, values in sorted(by_epoch.items())]
+            curve(axis, sorted(by_epoch), means, position, arm)
+        title, unit = epoch_title(name)
+        label(axis, "epoch", unit, title, grid="y")
+    legend_below(figure, 6, list(arms))
     return figure
-
-
-def _legend(figure: Figure, names: list[str]) -> None:
-    from matplotlib.lines import Line2D
-
-    handles = [
-        Line2D([], [], color=CYCLE[i % len(CYCLE)], ls="-" if i < len(CYCLE) else "--", label=name)
-        for i, name in enumerate(names)
-    ]
-    figure.legend(handles=handles, loc="outside lower center", ncols=6, fontsize=8, frameon=False)

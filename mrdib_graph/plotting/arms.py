@@ -1,4 +1,4 @@
-"""What each arm gains over its baseline."""
+"""What each arm gains over what it is compared with."""
 
 from __future__ import annotations
 
@@ -7,17 +7,19 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from mrdib_graph.errors import ConfigError
-from mrdib_graph.plotting.style import BLUE, GREY, label, panels
+from mrdib_graph.plotting.style import BLUE, GREEN, GREY, beside, label, panels, rows_downwards
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
 def arm_bars(comparisons: Sequence[Mapping[str, Any]], metric: str | None = None) -> Figure:
-    """Gain of each arm in percent with its 95 % interval, one row an arm.
+    """Gain of each arm in percent with its 95 % interval, one row a comparison.
 
-    Arms whose interval holds 0 are grey: their gain may be chance.  The interval is of one arm
-    alone; the p value is corrected for how many comparisons there are.
+    The comparisons of an arm stand together: the gain over bare (blue) and the gain over its fair
+    partner (green), such as bare on late fusion, where that is another.  Where the interval holds 0
+    the bar is grey: the gain may be chance.  The interval is of one comparison alone; the p value
+    is corrected for how many there are.
 
     Args:
         comparisons: As in ``results.json``: ``backbone``, ``baseline``, ``arm``, ``metric``,
@@ -32,44 +34,34 @@ def arm_bars(comparisons: Sequence[Mapping[str, Any]], metric: str | None = None
     if not rows:
         known = ", ".join(sorted({str(c["metric"]) for c in comparisons})) or "none"
         raise ConfigError(f"metric: got '{metric}', expected one of the comparisons': {known}")
-    several = len({c["backbone"] for c in rows}) > 1
+    order = list(dict.fromkeys((c["backbone"], c["arm"]) for c in rows))
+    rows.sort(key=lambda c: order.index((c["backbone"], c["arm"])))
     figure, [axis] = panels(1, 1, 6.4, 0.9 + 0.36 * len(rows))
     ends = [_interval(c) for c in rows]
     finite = [x for end in ends if end is not None for x in end] + [0.0]
     left, right = min(finite), max(finite)
     for place, (row, end) in enumerate(zip(rows, ends, strict=True)):
-        if end is None:
-            text, colour = "not defined: the baseline is 0", GREY
-        else:
+        text, sure = "not defined: the baseline is 0", False
+        if end is not None:
             low, gain, high = end
-            colour = GREY if low <= 0 <= high else BLUE
-            axis.barh(place, gain, height=0.6, color=colour, alpha=0.7)
+            sure = not low <= 0 <= high
+            full = BLUE if row["baseline"] == "bare" else GREEN
+            axis.barh(place, gain, height=0.6, color=full if sure else GREY, alpha=0.7)
             axis.plot([low, high], [place, place], "|-", color="black", lw=1.2, markersize=6)
             text = f"{gain:+.1f} %  (p {_p_value(row['p_holm'])})"
-        axis.annotate(
-            text,
-            (right, place),
-            (8, 0),
-            textcoords="offset points",
-            va="center",
-            fontsize=8,
-            color="black" if colour == BLUE else "#555555",
-        )
+        beside(axis, text, (right, place), 8, color="black" if sure else "#555555")
     axis.axvline(0, color="black", lw=0.8)
-    baselines = list(dict.fromkeys(str(c["baseline"]) for c in rows))
-    names = [str(c["arm"]) for c in rows]
-    if several:
-        names = [f"{c['backbone']}, {name}" for c, name in zip(rows, names, strict=True)]
+    backbones, baselines = ({str(c[key]) for c in rows} for key in ("backbone", "baseline"))
+    names = [f"{c['backbone']}, {c['arm']}" if len(backbones) > 1 else str(c["arm"]) for c in rows]
     if len(baselines) > 1:
         names = [f"{name} over {c['baseline']}" for c, name in zip(rows, names, strict=True)]
-    axis.set_yticks(range(len(rows)), names)
-    axis.invert_yaxis()
+    rows_downwards(axis, names)
     room = max(right - left, 1e-3)
     axis.set_xlim(left - 0.03 * room, right + 0.02 * room)
-    axis.grid(axis="x", linewidth=0.4, alpha=0.5)
-    title = metric if several else f"{rows[0]['backbone']}: {metric}"
-    over = f" over {baselines[0]}" if len(baselines) == 1 else ""
-    label(axis, f"gain{over}, percent (95 % interval over users; Holm's p)", "", title)
+    title = metric if len(backbones) > 1 else f"{rows[0]['backbone']}: {metric}"
+    over = f" over {rows[0]['baseline']}" if len(baselines) == 1 else ""
+    words = f"gain{over}, percent (95 % interval over users; Holm's p)"
+    label(axis, words, "", title, grid="x")
     return figure
 
 

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from mrdib_graph.errors import ConfigError
-from mrdib_graph.plotting.style import CYCLE, label, panels
+from mrdib_graph.options import Count, checked
+from mrdib_graph.plotting.style import label, legend_below, look, panels
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -17,13 +18,14 @@ if TYPE_CHECKING:
 MARKERS = ("o", "^", "s", "D", "v", "P", "X", "*")
 
 
+@checked
 def code_map(
     before: Mapping[str, Tensor],
     after: Mapping[str, Tensor],
     *,
     seed: int,
     method: Literal["tsne", "pca"] = "tsne",
-    num_points: int = 300,
+    num_points: Count = 300,
     titles: tuple[str, str] = ("before the bottleneck", "after"),
 ) -> Figure:
     """Where the items of each modality lie, before and after the bottleneck.
@@ -43,8 +45,6 @@ def code_map(
         ConfigError: The modalities differ or are none, rows or widths differ, there are fewer than
             5 items, a value is not finite, or the method is unknown.
     """
-    if method not in ("tsne", "pca"):
-        raise ConfigError(f"method: got '{method}', expected 'tsne' or 'pca'")
     if not before or set(before) != set(after):
         raise ConfigError(f"before and after: modalities {sorted(before)}, {sorted(after)} differ")
     sizes = {table.size(0) for table in (*before.values(), *after.values())}
@@ -57,30 +57,14 @@ def code_map(
         points = _project(tables, sample, method, seed)
         for position, name in enumerate(before):
             rows = points[position * len(sample) : (position + 1) * len(sample)]
-            axis.scatter(
-                rows[:, 0],
-                rows[:, 1],
-                s=9,
-                alpha=0.65,
-                linewidths=0,
-                color=CYCLE[position % len(CYCLE)],
-                marker=MARKERS[position % len(MARKERS)],
-                label=name,
-            )
+            dots = {"s": 9, "alpha": 0.65, "linewidths": 0, "color": look(position)["color"]}
+            marker = MARKERS[position % len(MARKERS)]
+            axis.scatter(*rows.T, marker=marker, label=name, **dots)
         axis.set_xticks([])
         axis.set_yticks([])
         unit = "t-SNE" if method == "tsne" else "principal direction"
         label(axis, f"{unit} 1", f"{unit} 2", title)
-    handles, names = axes[0].get_legend_handles_labels()
-    figure.legend(
-        handles,
-        names,
-        loc="outside lower center",
-        ncols=8,
-        fontsize=8,
-        frameon=False,
-        markerscale=2,
-    )
+    legend_below(figure, 8, markerscale=2)
     return figure
 
 

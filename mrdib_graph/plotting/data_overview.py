@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from mrdib_graph.errors import ConfigError
-from mrdib_graph.plotting.style import BLUE, CYCLE, GREY, ORANGE, label, panels
+from mrdib_graph.plotting.style import BLUE, CYCLE, GREY, ORANGE, label, legend, panels
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -60,9 +60,8 @@ def _degrees(axis: Axes, degrees: Mapping[str, Tensor]) -> None:
         axis.plot(value.tolist(), share.tolist(), ".-", ms=3, lw=1, color=colour, label=text)
     axis.set_xscale("log")
     axis.set_yscale("log")
-    axis.grid(linewidth=0.4, alpha=0.5)
-    axis.legend(fontsize=7, frameon=False)
-    label(axis, "interactions k", "share with at least k", "degrees")
+    legend(axis)
+    label(axis, "interactions k", "share with at least k", "degrees", grid="both")
 
 
 def _coverage(axis: Axes, coverage: Mapping[str, tuple[float, float]]) -> None:
@@ -72,7 +71,7 @@ def _coverage(axis: Axes, coverage: Mapping[str, tuple[float, float]]) -> None:
     axis.barh(names, filled, 0.5, color=BLUE, label="with a row")
     if any(zeros):
         axis.barh(names, zeros, 0.5, left=filled, color=GREY, label="all-zero row")
-        axis.legend(fontsize=7, frameon=False, loc="lower left", bbox_to_anchor=(0.3, 1))
+        legend(axis, loc="lower left", bbox_to_anchor=(0.3, 1))
     for place, (share, _) in enumerate(coverage.values()):
         axis.text(1.02, place, f"{100 * share:.1f} %", va="center", fontsize=7)
     axis.set_xlim(0, 1.2)
@@ -93,6 +92,6 @@ def _norms(axis: Axes, norms: Mapping[str, Tensor]) -> None:
                 share = torch.histc(values, _BINS, float(edges[0]), float(edges[-1]))
                 share /= values.numel()
                 axis.stairs(share.tolist(), (10**edges).tolist(), color=colour, label=name)
-        axis.legend(fontsize=7, frameon=False)
+        legend(axis)
     axis.set_xscale("log")
     label(axis, "norm of a row", "share of the rows", "feature norms")

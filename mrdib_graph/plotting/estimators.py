@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from mrdib_graph.errors import ConfigError
-from mrdib_graph.plotting.style import CYCLE, DARK, label, panels
+from mrdib_graph.plotting.style import DARK, label, legend, look, panels
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -50,27 +50,24 @@ def estimator_errors(rows: Sequence[Mapping[str, Any]]) -> Figure:
                     if (row["estimator"], row["data"], row["rows"], row["nats"])
                     == (name, kind, size, truth)
                 ]
+                full = {} if truth == max(nats) else {"linestyle": ":"}
+                widths, means, sds = (
+                    [row[key] for row in cells] for key in ("embedding_dim", "mean", "sd")
+                )
                 axis.errorbar(
-                    [row["embedding_dim"] for row in cells],
-                    [row["mean"] for row in cells],
-                    [row["sd"] for row in cells],
-                    color=CYCLE[position % len(CYCLE)],
-                    linestyle="-" if truth == max(nats) else ":",
-                    marker="o",
-                    markersize=3,
-                    lw=1.4,
-                    elinewidth=0.8,
-                    capsize=2,
+                    widths,
+                    means,
+                    sds,
+                    **{**look(position), **full, "elinewidth": 0.8, "capsize": 2},
                     label=name if truth == max(nats) else None,
                 )
         widths = sorted({row["embedding_dim"] for row in shown})
         axis.set_xscale("log", base=2)
         axis.set_xticks(widths, [str(width) for width in widths])
         _scale(axis, [row for row in shown if row["data"] == kind])
-        axis.grid(axis="y", linewidth=0.4, alpha=0.5)
-        first = size == sizes[0]
-        label(axis, "width of the codes", "nats" if first else "", f"{size} rows, {kind}")
-    axes[0].legend(fontsize=7, frameon=False, loc="upper right")
+        unit = "nats" if size == sizes[0] else ""
+        label(axis, "width of the codes", unit, f"{size} rows, {kind}", grid="y")
+    legend(axes[0], loc="upper right")
     return figure
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from mrdib_graph.errors import ConfigError
-from mrdib_graph.plotting.style import BLUE, DARK, ORANGE, label, panels
+from mrdib_graph.plotting.style import BLUE, DARK, ORANGE, beside, label, panels, rows_downwards
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -41,14 +41,7 @@ def explanation_bars(
     start, ends = base, [base]
     for place, (_, value) in enumerate(rows):
         axis.barh(place, value, left=start, height=0.6, color=BLUE if value > 0 else ORANGE)
-        axis.annotate(
-            f"{value:+.3f}",
-            (max(start, start + value), place),
-            (5, 0),
-            textcoords="offset points",
-            va="center",
-            fontsize=8,
-        )
+        beside(axis, f"{value:+.3f}", (max(start, start + value), place), 5)
         start += value
         ends.append(start)
     sides = ("right", "left") if base <= start else ("left", "right")
@@ -67,8 +60,7 @@ def explanation_bars(
         )
     room = max(max(ends) - min(ends), 1e-9)
     axis.set_xlim(min(ends) - 0.12 * room, max(ends) + 0.2 * room)
-    axis.set_yticks(range(len(rows)), [name for name, _ in rows])
-    axis.invert_yaxis()
+    rows_downwards(axis, [name for name, _ in rows])
     label(axis, "score", "")
     if title:
         figure.suptitle(title, fontsize=10)

@@ -6,12 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from mrdib_graph.errors import ConfigError
-from mrdib_graph.plotting.style import CYCLE, DARK, label, panels
+from mrdib_graph.plotting.style import DARK, label, legend_below, logarithmic, look, panels
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-_STYLES = ("-", "--", ":")
 
 
 def growth_curves(
@@ -43,26 +41,14 @@ def growth_curves(
     names = list(dict.fromkeys(row["backbone"] for row in rows))
     for axis, (value, words) in zip(axes, values.items(), strict=True):
         for position, name in enumerate(names):
-            mine = sorted((row["pairs"], row[value]) for row in rows if row["backbone"] == name)
-            axis.plot(
-                *zip(*mine, strict=True),
-                color=CYCLE[position % len(CYCLE)],
-                linestyle=_STYLES[position // len(CYCLE) % len(_STYLES)],
-                marker="o",
-                markersize=3,
-                lw=1.3,
-                label=name,
-            )
+            points = sorted((row["pairs"], row[value]) for row in rows if row["backbone"] == name)
+            axis.plot(*zip(*points, strict=True), **look(position), label=name)
         pairs = sorted({row["pairs"] for row in rows})
         start = min(row[value] for row in rows) / 2
         linear = [start * n / pairs[0] for n in pairs]
         axis.plot(pairs, linear, color=DARK, lw=2.5, alpha=0.5, label="linear")
-        axis.set_xscale("log")
+        logarithmic(axis, {n: f"{n:,}" for n in pairs})
         axis.set_yscale("log")
-        axis.set_xticks(pairs, [f"{n:,}" for n in pairs])
-        axis.xaxis.minorticks_off()
-        axis.grid(axis="y", linewidth=0.4, alpha=0.5)
-        label(axis, "training interactions", words)
-    handles, labels = axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=4, fontsize=7, frameon=False)
+        label(axis, "training interactions", words, grid="y")
+    legend_below(figure, 4, fontsize=7)
     return figure

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from mrdib_graph.errors import ConfigError
 from mrdib_graph.partial_information import PartialInformation
-from mrdib_graph.plotting.style import BLUE, CYCLE, GREEN, GREY, ORANGE, label, panels
+from mrdib_graph.plotting.style import BLUE, CYCLE, GREEN, GREY, ORANGE, label, legend, panels
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -40,7 +40,7 @@ def information_bars(profile: Profile, truth: PartialInformation | None = None) 
     bars = ((0, 1), (0, 2), (0, 1, 2, 3))
     colours = (GREY, BLUE, ORANGE, GREEN)
     value, low, high = (_parts(pair[key]) for key in ("split", "low", "high"))
-    true = None if truth is None else _parts(truth._asdict())
+    true = None if truth is None else truth.parts
     assert value is not None
     for place, parts in enumerate(bars):
         base = true_base = 0.0
@@ -58,8 +58,8 @@ def information_bars(profile: Profile, truth: PartialInformation | None = None) 
                 axis.plot([place - 0.36, place + 0.36], [true_base] * 2, color="black", lw=1.8)
     axis.set_xticks(range(3), [*names, " +\n".join(names)], fontsize=9)
     axis.set_xlim(-0.6, 2.6)
-    legends = ["redundant", f"unique: {names[0]}", f"unique: {names[1]}", "synergistic"]
-    _legend(axis, list(zip(legends, colours, strict=True))[::-1], true is not None)
+    names_of = ["redundant", f"unique: {names[0]}", f"unique: {names[1]}", "synergistic"]
+    _legend(axis, list(zip(names_of, colours, strict=True))[::-1], true is not None)
     label(axis, "", "bits per interaction", "Information about the user's choice")
     return figure
 
@@ -139,12 +139,8 @@ def knock_out_bars(profile: Profile, metric: str | None = None) -> Figure:
     by = [f"replaced by {REPLACED_BY.get(kind, kind)}" for kind in kinds]
     if len(kinds) > 1:
         _legend(axis, list(zip(by, CYCLE, strict=False)), False)
-    label(
-        axis,
-        f"left out ({by[0]})" if len(kinds) == 1 else "left out",
-        f"drop of {metric}, percent",
-        "",
-    )
+    what = f"left out ({by[0]})" if len(kinds) == 1 else "left out"
+    label(axis, what, f"drop of {metric}, percent")
     return figure
 
 
@@ -154,18 +150,15 @@ def _pairs(profile: Profile) -> list[Mapping[str, Any]]:
     return list(profile["pairs"])
 
 
-def _parts(split: Mapping[str, Any] | None) -> tuple[float, float, float, float] | None:
-    """R, U_a, U_b and S."""
-    if split is None:
-        return None
-    first, second = split["unique"]
-    return float(split["redundant"]), float(first), float(second), float(split["synergistic"])
+def _parts(split: Mapping[str, Any] | None) -> tuple[float, ...] | None:
+    """R, U_a, U_b, S and the total."""
+    return None if split is None else PartialInformation(**split).parts
 
 
 def _shares(split: Mapping[str, Any]) -> tuple[float, float]:
     """R in percent of the weaker modality's bits, S in percent of the pair's."""
-    redundant, first, second, synergistic = _parts(split) or (0.0, 0.0, 0.0, 0.0)
-    weaker, total = redundant + min(first, second), float(split["total"])
+    redundant, first, second, synergistic, total = PartialInformation(**split).parts
+    weaker = redundant + min(first, second)
     nan = float("nan")
     return (
         100 * redundant / weaker if weaker > 0 else nan,
@@ -180,4 +173,4 @@ def _legend(axis: Axes, entries: list[tuple[str, str]], truth: bool) -> None:
     handles: list[Patch | Line2D] = [Patch(color=colour, label=name) for name, colour in entries]
     if truth:
         handles.append(Line2D([], [], color="black", lw=1.8, label="truth"))
-    axis.legend(handles=handles, fontsize=8, frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
+    legend(axis, handles=handles, fontsize=8, loc="upper left", bbox_to_anchor=(1, 1))

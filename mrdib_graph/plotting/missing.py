@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mrdib_graph.errors import ConfigError
-from mrdib_graph.plotting.style import CYCLE, label, panels
+from mrdib_graph.plotting.style import label, legend_below, look, panels
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -46,25 +46,10 @@ def missing_curves(parts: Mapping[str, Lines], metric: str) -> Figure:
                 [100 * share + aside for share in shares],
                 [float(v.mean()) for v in values],
                 yerr=[float(v.std(ddof=1)) if v.size > 1 else 0.0 for v in values],
-                color=CYCLE[place % len(CYCLE)],
-                linestyle="-" if place < len(CYCLE) else "--",
-                marker="o",
-                markersize=3,
-                lw=1.3,
-                elinewidth=0.7,
+                **{**look(place), "elinewidth": 0.7},
                 label=name,
             )
         axis.set_xlim(-5, 100)
-        axis.grid(axis="y", linewidth=0.4, alpha=0.5)
-        label(axis, "features masked, percent", metric if axis is axes[0] else "", title)
-    handles = {
-        t: h for axis in axes for h, t in zip(*axis.get_legend_handles_labels(), strict=True)
-    }
-    figure.legend(
-        handles=[handles[name] for name in names],
-        loc="outside lower center",
-        ncols=4,
-        fontsize=8,
-        frameon=False,
-    )
+        label(axis, "features masked, percent", metric if axis is axes[0] else "", title, grid="y")
+    legend_below(figure, 4, names)
     return figure

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from mrdib_graph.errors import ConfigError
-from mrdib_graph.plotting.style import BLUE, DARK, ORANGE, label, panels
+from mrdib_graph.plotting.style import BLUE, DARK, ORANGE, label, legend, logarithmic, panels
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -54,18 +54,14 @@ def sensitivity(
         axis.scatter(xs, ys, s=14, color=BLUE, alpha=0.6, label="one run")
         positive = [v for v in values if v > 0]
         if positive:  # logarithmic, with a place for 0
-            axis.set_xscale("symlog", linthresh=min(positive), linscale=0.8)
-            ticks = _ticks(values) if means else _round_ticks(values)
-            axis.set_xticks(ticks)
-            axis.set_xticklabels([_short(v) for v in ticks])
-            axis.xaxis.minorticks_off()
+            ticks = {v: _short(v) for v in (_ticks(values) if means else _round_ticks(values))}
+            logarithmic(axis, ticks, scale="symlog", linthresh=min(positive), linscale=0.8)
         if baseline is not None:
             axis.axhline(baseline, color=DARK, lw=1.2, label="bare")
         if chosen is not None and option in chosen:
             axis.axvline(chosen[option], color=ORANGE, linestyle="--", lw=1.2, label="chosen")
-        axis.grid(axis="y", linewidth=0.4, alpha=0.5)
-        label(axis, option, metric if axis is axes[0] else "", "")
-    axes[0].legend(fontsize=7, frameon=False)
+        label(axis, option, metric if axis is axes[0] else "", grid="y")
+    legend(axes[0])
     return figure
 
 

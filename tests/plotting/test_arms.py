@@ -2,7 +2,7 @@ import pytest
 
 from mrdib_graph.errors import ConfigError
 from mrdib_graph.plotting import arm_bars
-from mrdib_graph.plotting.style import BLUE, GREY
+from mrdib_graph.plotting.style import BLUE, GREEN, GREY
 
 
 def row(arm: str, gain, ci95, p=0.0004, metric="recall@20", backbone="lattice") -> dict:
@@ -75,3 +75,19 @@ def test_rows_name_their_baselines_where_these_differ() -> None:
     labels = [label.get_text() for label in axis.get_yticklabels()]
     assert labels == ["mrdib over bare", "mrdib over noise"]
     assert axis.get_xlabel().startswith("gain, percent")
+
+
+def test_the_gain_over_the_partner_stands_beside_the_gain_over_bare() -> None:
+    rows = [
+        row("mrdib-late", 5.0, (4.0, 6.0)),
+        row("mrdib", 6.0, (4.0, 8.0)),
+        {**row("mrdib-late", 1.0, (0.5, 2.0)), "baseline": "bare-late"},
+    ]
+    [axis] = arm_bars(rows).axes
+    labels = [label.get_text() for label in axis.get_yticklabels()]
+    assert labels == ["mrdib-late over bare", "mrdib-late over bare-late", "mrdib over bare"]
+    assert [bar.get_width() for bar in axis.patches] == [5.0, 1.0, 6.0]
+    assert {bar.get_height() for bar in axis.patches} == {0.6}
+    colours = [bar.get_facecolor()[:3] for bar in axis.patches]
+    rgb = [tuple(int(c[i : i + 2], 16) / 255 for i in (1, 3, 5)) for c in (BLUE, GREEN, BLUE)]
+    assert colours == rgb
