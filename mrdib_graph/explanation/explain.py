@@ -12,11 +12,13 @@ from torch_geometric.data import HeteroData
 from mrdib_graph import graph
 from mrdib_graph.errors import ConfigError
 from mrdib_graph.eval_mode import eval_mode
-from mrdib_graph.explanation.ranks import History, ranks
+from mrdib_graph.evaluation.top_k import check_k
+from mrdib_graph.explanation.ranks import ranks
 from mrdib_graph.explanation.result import COLLABORATIVE, Explanation
 from mrdib_graph.explanation.shapley import shapley
 from mrdib_graph.recommender import Recommender
-from mrdib_graph.serving.recommend import SCORES_PER_BLOCK, check_k, rank_rows
+from mrdib_graph.serving.recommend import SCORES_PER_BLOCK, History, rank_rows
+from mrdib_graph.sparse import check_rows
 
 Players = Mapping[str, Sequence[str]]
 
@@ -84,7 +86,7 @@ def explain(
     pairs = (_rows(users, full[0].size(0), "users"), _rows(items, full[1].size(0), "items"))
     if pairs[0].numel() != pairs[1].numel():
         raise ConfigError(f"got {pairs[0].numel()} users and {pairs[1].numel()} items: give pairs")
-    named = _checked(players, players_of(recommender, data))
+    named = _check_players(players, players_of(recommender, data))
 
     @functools.cache
     def value(coalition: frozenset[str]) -> Tensor:
@@ -98,10 +100,10 @@ def explain(
     base, score = value(frozenset()), value(frozenset(named))
     place, num_unseen, seen = ranks(full[0].cpu(), full[1].cpu(), *pairs, _history(data))
     masks = {m: mask.cpu() for m, mask in graph.item_masks(data, recommender.modalities).items()}
-    found = []
+    explanations = []
     for j, (user, item) in enumerate(zip(*(x.tolist() for x in pairs), strict=True)):
         lacking = {m for m, mask in masks.items() if not mask[item]}
-        found.append(
+        explanations.append(
             Explanation(
                 user=user,
                 item=item,
@@ -114,7 +116,7 @@ def explain(
                 missing=tuple(p for p, names in named.items() if lacking & set(names)),
             )
         )
-    return found
+    return explanations
 
 
 def explain_best(
@@ -139,11 +141,11 @@ def explain_best(
     user_table, item_table = (table.cpu() for table in recommender.tables(data))
     rows = _rows(users, user_table.size(0), "users")
     k, history = check_k(k, item_table.size(0)), _history(data)
-    found: list[tuple[int, int]] = []
+    best: list[tuple[int, int]] = []
     for block in torch.split(rows, max(1, SCORES_PER_BLOCK // item_table.size(0))):
         scores, items = rank_rows(user_table[block], item_table, k, history.positions(block))
         listed = scores != -torch.inf
-        found += zip(
+        best += zip(
             block.unsqueeze(1).expand_as(items)[listed].tolist(),
             items[listed].tolist(),
             strict=True,
@@ -151,8 +153,8 @@ def explain_best(
     return explain(
         recommender,
         data,
-        [user for user, _ in found],
-        [item for _, item in found],
+        [user for user, _ in best],
+        [item for _, item in best],
         players=players,
         permutations=permutations,
         generator=generator,
@@ -165,22 +167,14 @@ def _history(data: HeteroData) -> History:
 
 
 def _rows(rows: Tensor | Sequence[int], size: int, what: str) -> Tensor:
-    found = torch.as_tensor(rows, device="cpu")
-    if found.numel() == 0:
+    numbers = torch.as_tensor(rows, device="cpu")
+    if not numbers.numel():
         return torch.empty(0, dtype=torch.int64)
-    if found.dim() != 1 or found.is_floating_point() or found.dtype == torch.bool:
-        raise ConfigError(
-            f"{what}: got {found.dtype} of shape {tuple(found.shape)}, expected row numbers [P]"
-        )
-    if not 0 <= int(found.min()) <= int(found.max()) < size:
-        raise ConfigError(
-            f"{what}: rows run from {int(found.min())} to {int(found.max())}, expected 0 to "
-            f"{size - 1}"
-        )
-    return found.long()
+    check_rows(what, numbers, size)
+    return numbers
 
 
-def _checked(players: Players | None, default: Players) -> Players:
+def _check_players(players: Players | None, default: Players) -> Players:
     """The players, after checking that each item row belongs to exactly one."""
     if players is None:
         return default

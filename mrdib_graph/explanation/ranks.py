@@ -7,8 +7,6 @@ from torch import Tensor
 
 from mrdib_graph.serving.recommend import SCORES_PER_BLOCK, History
 
-__all__ = ["History", "ranks"]
-
 
 def ranks(
     user_table: Tensor, item_table: Tensor, users: Tensor, items: Tensor, history: History
@@ -30,7 +28,7 @@ def ranks(
     """
     num_items = item_table.size(0)
     row = torch.arange(num_items)
-    found = []
+    parts = []
     size = max(1, SCORES_PER_BLOCK // num_items)
     for user, item in zip(*(torch.split(x, size) for x in (users, items)), strict=True):
         scores = user_table[user] @ item_table.t()  # [b, I]
@@ -39,9 +37,9 @@ def ranks(
         unseen = torch.ones_like(before)
         unseen[history.positions(user)] = False
         seen = ~unseen.gather(1, item.unsqueeze(1)).squeeze(1)
-        found.append(((before & unseen).sum(1) + 1, unseen.sum(1), seen))
-    if not found:
+        parts.append(((before & unseen).sum(1) + 1, unseen.sum(1), seen))
+    if not parts:
         empty = torch.empty(0, dtype=torch.int64)
         return empty, empty, empty.bool()
-    rank, num_unseen, seen = (torch.cat(part) for part in zip(*found, strict=True))
+    rank, num_unseen, seen = (torch.cat(part) for part in zip(*parts, strict=True))
     return rank, num_unseen, seen

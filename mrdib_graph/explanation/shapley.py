@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 from collections.abc import Callable, Sequence
@@ -10,6 +11,7 @@ import torch
 from torch import Tensor
 
 from mrdib_graph.errors import ConfigError
+from mrdib_graph.options import Count, checked
 
 EXACT_PLAYERS = 7
 """So many players are computed exactly, 128 coalitions at most; more are sampled."""
@@ -17,10 +19,11 @@ EXACT_PLAYERS = 7
 Value = Callable[[frozenset[str]], Tensor]
 
 
+@checked
 def shapley(
     value: Value,
     players: Sequence[str],
-    permutations: int | None = None,
+    permutations: Count | None = None,
     generator: torch.Generator | None = None,
 ) -> dict[str, Tensor]:
     r"""Each player's Shapley value in P games at once (Shapley, 1953).
@@ -51,12 +54,10 @@ def shapley(
     """
     if len(set(players)) < len(players):
         raise ConfigError(f"players: a name comes twice in {', '.join(players)}")
-    known: dict[frozenset[str], Tensor] = {}
 
+    @functools.cache
     def v(coalition: frozenset[str]) -> Tensor:
-        if coalition not in known:
-            known[coalition] = value(coalition).double()
-        return known[coalition]
+        return value(coalition).double()
 
     if permutations is not None:
         return _sampled(v, players, permutations, generator)
@@ -81,8 +82,6 @@ def _exact(v: Value, players: Sequence[str], player: str) -> Tensor:
 def _sampled(
     v: Value, players: Sequence[str], permutations: int, generator: torch.Generator | None
 ) -> dict[str, Tensor]:
-    if permutations < 1:
-        raise ConfigError(f"permutations: got {permutations}, expected 1 or more")
     if generator is None:
         raise ConfigError("permutations: sampling needs a generator, give a torch.Generator")
     empty = v(frozenset())

@@ -55,7 +55,8 @@ def arm_curves(arms: Mapping[str, Sequence[History]], metric: str = "val/recall@
                 for epoch, value in points:
                     by_epoch.setdefault(epoch, []).append(value)
             means = [sum(values) / len(values) for _, values in sorted(by_epoch.items())]
-            curve(axis, sorted(by_epoch), means, position, arm)
+            if means:
+                curve(axis, sorted(by_epoch), means, position, arm)
         title, unit = epoch_title(name)
         label(axis, "epoch", unit, title, grid="y")
     legend_below(figure, 6, list(arms))

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from mrdib_graph.errors import ConfigError
+from mrdib_graph.evaluation.top_k import check_k
 from mrdib_graph.serving import checks, storage
 from mrdib_graph.serving.faiss_search import FaissSearch, pays
 from mrdib_graph.serving.id_map import IdMap
@@ -18,7 +19,6 @@ from mrdib_graph.serving.recommend import (
     History,
     Recommendation,
     as_recommendations,
-    check_k,
     rank_rows,
 )
 from mrdib_graph.serving.storage import BundleInfo
@@ -149,8 +149,9 @@ class Bundle:
         num_users, num_items = user_table.size(0), item_table.size(0)
         with checks.naming(folder / storage.HISTORY):
             arrays = tensors[storage.HISTORY]
-            crow = checks.tensor(arrays, "crow", 1, torch.int64)
-            history = History(crow, checks.tensor(arrays, "col", 1, torch.int64))
+            history = History(
+                *(checks.tensor(arrays, name, 1, torch.int64) for name in History._fields)
+            )
             checks.check_history(history, num_users, num_items)
         with checks.naming(folder / storage.USER_IDS):
             users = IdMap(checks.text_list(lists[storage.USER_IDS]), num_users, "user")
@@ -161,15 +162,8 @@ class Bundle:
             with checks.naming(folder / storage.ITEM_NAMES):
                 names = checks.checked_names(checks.text_list(lists[storage.ITEM_NAMES]), num_items)
         with checks.naming(folder / storage.HEADER):
-            bundle = cls(
-                user_table,
-                item_table,
-                history,
-                users,
-                items,
-                names,
-                checks.bundle_info(header["info"]),
-            )
+            info = checks.bundle_info(header["info"])
+            bundle = cls(user_table, item_table, history, users, items, names, info)
             if header["counts"] != bundle._counts():
                 raise ConfigError(
                     f"'counts' is {header['counts']}, but the files hold {bundle._counts()}"
@@ -198,11 +192,11 @@ class Bundle:
         """:meth:`recommend` for many users, in their order."""
         k = check_k(k, len(self.items))
         rows = self.users.rows(users, "users")
-        found = []
+        ranked = []
         for block in torch.split(rows, max(1, SCORES_PER_BLOCK // len(self.items))):
             exclude = self.history.positions(block) if exclude_seen else None
-            found += self._rank(self.user_table[block], k, exclude)
-        return found
+            ranked += self._rank(self.user_table[block], k, exclude)
+        return ranked
 
     def recommend_for_items(
         self, liked_items: Iterable[str | int], k: int = 10, exclude_liked: bool = True
@@ -244,19 +238,14 @@ class Bundle:
         if (names is None) != (self.item_names is None):
             has = "no names" if self.item_names is None else "names of all items"
             raise ConfigError(f"names: the bundle has {has}, so the new items need the same")
-        old = self.item_names
         item_table = torch.cat([self.item_table, item_rows])
         checks.check_tables(self.user_table, item_table)  # old and new rows meet for a cold user
+        num_items = item_table.size(0)
+        items = IdMap([*self.items.ids, *ids], num_items, "item")
+        all_names = None if names is None else [*(self.item_names or ()), *names]
+        all_names = checks.checked_names(all_names, num_items)
         return Bundle(
-            self.user_table,
-            item_table,
-            self.history,
-            self.users,
-            IdMap([*self.items.ids, *ids], item_table.size(0), "item"),
-            None
-            if old is None or names is None
-            else checks.checked_names([*old, *names], item_table.size(0)),
-            self.info,
+            self.user_table, item_table, self.history, self.users, items, all_names, self.info
         )
 
     def _rank(

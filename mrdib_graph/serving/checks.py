@@ -12,8 +12,11 @@ import torch
 from torch import Tensor
 
 from mrdib_graph.errors import ConfigError, DataError
+from mrdib_graph.options import check_options
+from mrdib_graph.serving.id_map import text_of_rows
 from mrdib_graph.serving.recommend import History
 from mrdib_graph.serving.storage import BundleInfo
+from mrdib_graph.sparse import check_rows
 
 
 @contextmanager
@@ -32,8 +35,8 @@ def plain(table: Tensor) -> Tensor:
         ConfigError: It is no tensor of a float type.
     """
     if not isinstance(table, Tensor) or not table.is_floating_point():
-        found = table.dtype if isinstance(table, Tensor) else type(table).__name__
-        raise ConfigError(f"table: got {found}, expected a tensor of a float type")
+        came = table.dtype if isinstance(table, Tensor) else type(table).__name__
+        raise ConfigError(f"table: got {came}, expected a tensor of a float type")
     return table.detach().to("cpu", torch.float32).contiguous()
 
 
@@ -66,35 +69,25 @@ def check_history(history: History, num_users: int, num_items: int) -> None:
         raise ConfigError(f"crow has {crow.numel()} values, expected {num_users + 1}")
     if int(crow[0]) != 0 or int(crow[-1]) != col.numel() or bool((crow.diff() < 0).any()):
         raise ConfigError(f"crow must rise from 0 to {col.numel()}, the length of col")
-    if col.numel() and not 0 <= int(col.min()) <= int(col.max()) < num_items:
-        raise ConfigError(
-            f"col runs from {int(col.min())} to {int(col.max())}, expected 0 to {num_items - 1}"
-        )
+    check_rows("col", col, num_items)
 
 
 def checked_names(names: Sequence[str] | None, num_items: int) -> list[str] | None:
     """Item names as a list, after checking number and type."""
-    if names is None:
-        return None
-    if len(names) != num_items:
-        raise ConfigError(f"item_names: got {len(names)} names for {num_items} item rows")
-    for row, name in enumerate(names):
-        if not isinstance(name, str):
-            raise ConfigError(f"item_names: row {row} is {name!r}, expected text")
-    return list(names)
+    return None if names is None else text_of_rows(names, num_items, "item", "names")
 
 
 def tensor(tensors: Mapping[str, Tensor], name: str, dim: int, dtype: torch.dtype) -> Tensor:
     """A tensor of a file, with the expected number of dimensions and type."""
-    found = tensors.get(name)
-    if found is None:
+    if name not in tensors:
         raise ConfigError(f"'{name}' is missing; the file has {', '.join(tensors) or 'nothing'}")
-    if found.dim() != dim or found.dtype != dtype:
+    value = tensors[name]
+    if value.dim() != dim or value.dtype != dtype:
         raise ConfigError(
-            f"'{name}' is {found.dtype} of shape {tuple(found.shape)}, expected {dtype} with {dim} "
+            f"'{name}' is {value.dtype} of shape {tuple(value.shape)}, expected {dtype} with {dim} "
             "dimensions"
         )
-    return found
+    return value
 
 
 def text_list(content: Any) -> list[str]:
@@ -112,11 +105,5 @@ def bundle_info(content: Mapping[str, Any]) -> BundleInfo:
             f"'info' has the fields {', '.join(sorted(content))}, expected "
             f"{', '.join(sorted(fields))}"
         )
-    for name, value in content.items():
-        expected = dict if name == "metrics" else str
-        if not isinstance(value, expected):
-            raise ConfigError(f"'info.{name}' is {value!r}, expected {expected.__name__}")
-    for name, value in content["metrics"].items():
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            raise ConfigError(f"'info.metrics' has {name} = {value!r}, expected a number")
+    check_options(BundleInfo, content, "'info'")
     return BundleInfo(**content)

@@ -40,10 +40,10 @@ class FaissSearch:
             ``user_row`` [1, w], ``exclude`` [n] -> scores and item rows, both [1, k], or shorter
             where fewer items are left.
         """
-        found = self._index.search(
-            user_row.numpy(), min(k + exclude.numel(), int(self._index.ntotal))
+        size = min(k + exclude.numel(), int(self._index.ntotal))
+        scores, items = (
+            torch.from_numpy(part[0]) for part in self._index.search(user_row.numpy(), size)
         )
-        scores, items = (torch.from_numpy(part[0]) for part in found)
         keep = ~torch.isin(items, exclude)
         scores, items = scores[keep][:k], items[keep][:k]
         items, order = items.sort()

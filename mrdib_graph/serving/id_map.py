@@ -16,6 +16,20 @@ MAX_COMPARED = 2000
 MAX_SHOWN = 60
 
 
+def text_of_rows(values: Sequence[str], size: int, what: str, kind: str) -> list[str]:
+    """Ids or names as a list, one text for each row of a table.
+
+    Raises:
+        ConfigError: Their number is wrong, or one is no text.
+    """
+    if len(values) != size:
+        raise ConfigError(f"{what}_{kind}: got {len(values)} {kind} for {size} {what} rows")
+    for row, value in enumerate(values):
+        if not isinstance(value, str):
+            raise ConfigError(f"{what}_{kind}: row {row} is {value!r}, expected text")
+    return list(values)
+
+
 class IdMap:
     """The ids of the rows of a table, each once.
 
@@ -30,12 +44,8 @@ class IdMap:
 
     def __init__(self, ids: Sequence[str] | None, size: int, what: str) -> None:
         self.what = what
-        self.ids = [str(row) for row in range(size)] if ids is None else list(ids)
-        if len(self.ids) != size:
-            raise ConfigError(f"{what}_ids: got {len(self.ids)} ids for {size} {what} rows")
-        for row, value in enumerate(self.ids):
-            if not isinstance(value, str):
-                raise ConfigError(f"{what}_ids: row {row} is {value!r}, expected text")
+        given = [str(row) for row in range(size)] if ids is None else ids
+        self.ids = text_of_rows(given, size, what, "ids")
         self._rows = {value: row for row, value in enumerate(self.ids)}
         if len(self._rows) < size:
             row = next(row for row, value in enumerate(self.ids) if self._rows[value] != row)

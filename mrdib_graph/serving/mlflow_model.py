@@ -9,9 +9,10 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import pandas as pd
+from annotated_types import Interval
 from mlflow.exceptions import MlflowException
 from mlflow.models import ModelSignature
 from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
@@ -19,6 +20,7 @@ from mlflow.pyfunc.model import PythonModel, PythonModelContext
 from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
 
 from mrdib_graph.errors import ConfigError
+from mrdib_graph.options import check_options
 from mrdib_graph.serving.bundle import Bundle
 from mrdib_graph.serving.storage import USER_IDS
 
@@ -28,22 +30,18 @@ MAX_K = 1_000
 MAX_ANSWERS = 1_000_000
 """Users times k in one request: about 100 MB of JSON."""
 
+_ANSWER = {
+    "user": DataType.string,
+    "item": DataType.string,
+    "name": DataType.string,
+    "rank": DataType.long,
+    "score": DataType.double,
+}
 SIGNATURE = ModelSignature(
-    inputs=Schema([ColSpec(DataType.string, "user")]),
-    outputs=Schema(
-        [
-            ColSpec(DataType.string, "user"),
-            ColSpec(DataType.string, "item"),
-            ColSpec(DataType.string, "name", required=False),
-            ColSpec(DataType.long, "rank"),
-            ColSpec(DataType.double, "score"),
-        ]
-    ),
-    params=ParamSchema(
-        [
-            ParamSpec("k", DataType.long, 10),
-            ParamSpec("exclude_seen", DataType.boolean, True),
-        ]
+    Schema([ColSpec(DataType.string, "user")]),
+    Schema([ColSpec(kind, name, required=name != "name") for name, kind in _ANSWER.items()]),
+    ParamSchema(
+        [ParamSpec("k", DataType.long, 10), ParamSpec("exclude_seen", DataType.boolean, True)]
     ),
 )
 
@@ -107,20 +105,21 @@ class RecommenderModel(PythonModel):
         """
         try:
             users = _users(model_input)
-            k, exclude_seen = _params(params or {})
+            check_options(_answer, params or {}, "params")
+            k, exclude_seen = _answer(**(params or {}))
             if len(users) * k > MAX_ANSWERS:
                 raise ConfigError(
                     f"request: {len(users)} users times k = {k} is above {MAX_ANSWERS}; split it"
                 )
-            found = self.bundle.recommend_batch(users, k, exclude_seen)
+            answers = self.bundle.recommend_batch(users, k, exclude_seen)
         except ConfigError as error:
             raise MlflowException(str(error), error_code=INVALID_PARAMETER_VALUE) from error
         rows = [
             (str(user), item, name, rank, score)
-            for user, ranked in zip(users, found, strict=True)
+            for user, ranked in zip(users, answers, strict=True)
             for item, name, score, rank in ranked
         ]
-        frame = pd.DataFrame(rows, columns=["user", "item", "name", "rank", "score"])
+        frame = pd.DataFrame(rows, columns=list(_ANSWER))
         return frame.astype({"rank": "int64", "score": "float64", "name": "object"})
 
 
@@ -137,13 +136,8 @@ def _users(model_input: object) -> list[Any]:
     return model_input["user"].tolist()
 
 
-def _params(params: Mapping[str, Any]) -> tuple[Any, bool]:
-    unknown = set(params) - {"k", "exclude_seen"}
-    if unknown:
-        raise ConfigError(f"params: {sorted(unknown)} unknown; there are 'k' and 'exclude_seen'")
-    k, exclude_seen = params.get("k", 10), params.get("exclude_seen", True)
-    if not isinstance(exclude_seen, bool):
-        raise ConfigError(f"exclude_seen: got {exclude_seen!r}, expected true or false")
-    if isinstance(k, bool) or not isinstance(k, int) or not 1 <= k <= MAX_K:
-        raise ConfigError(f"k: got {k!r}, expected a whole number from 1 to {MAX_K}")
+def _answer(
+    k: Annotated[int, Interval(ge=1, le=MAX_K)] = 10, exclude_seen: bool = True
+) -> tuple[int, bool]:
+    """The parameters of a request, with their ranges and defaults."""
     return k, exclude_seen

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from numbers import Integral
 from typing import NamedTuple
 
 import torch
@@ -11,7 +10,7 @@ from torch import Tensor
 
 from mrdib_graph.errors import ConfigError
 from mrdib_graph.evaluation.top_k import top_k
-from mrdib_graph.sparse import SparseMatrix
+from mrdib_graph.sparse import SparseMatrix, check_rows, row_entries
 
 SCORES_PER_BLOCK = 2**24
 """Scores held at once while many users are ranked: 64 MB."""
@@ -55,15 +54,9 @@ class History(NamedTuple):
                 f"train_edge_index: got {edge_index.dtype} of shape {tuple(edge_index.shape)}, "
                 "expected int64 of shape [2, E]: user rows, item rows"
             )
-        for side, index, size in zip(
-            ("user", "item"), edge_index, (num_users, num_items), strict=True
-        ):
-            if index.numel() and not 0 <= int(index.min()) <= int(index.max()) < size:
-                raise ConfigError(
-                    f"train_edge_index: {side} rows run from {int(index.min())} to "
-                    f"{int(index.max())}, expected 0 to {size - 1}"
-                )
         user, item = edge_index.cpu()
+        check_rows("train_edge_index, users", user, num_users)
+        check_rows("train_edge_index, items", item, num_items)
         matrix = SparseMatrix.from_edges(user, item, None, (num_users, num_items))
         return cls(matrix.crow, matrix.col)
 
@@ -73,24 +66,7 @@ class History(NamedTuple):
         Returns:
             Row in ``users`` and item row of each pair, both [sum of the history lengths].
         """
-        start, count = self.crow[users], self.crow[users + 1] - self.crow[users]
-        total = int(count.sum())
-        row = torch.arange(users.numel()).repeat_interleave(count, output_size=total)
-        first = (count.cumsum(0) - count)[row]  # position of each user's first pair in the output
-        return row, self.col[start[row] + torch.arange(total) - first]
-
-
-def check_k(k: object, num_items: int) -> int:
-    """The number of items to recommend as an int.
-
-    Raises:
-        ConfigError: It is not a whole number from 1 to ``num_items``.
-    """
-    if isinstance(k, bool) or not isinstance(k, Integral):
-        raise ConfigError(f"k: got {k!r} ({type(k).__name__}), expected a whole number")
-    if not 1 <= int(k) <= num_items:
-        raise ConfigError(f"k: got {int(k)}, expected 1 to {num_items}, the number of items")
-    return int(k)
+        return row_entries(self.crow, self.col, users)
 
 
 def rank_rows(

@@ -1,11 +1,14 @@
+import math
+
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from mrdib_graph.errors import TrainingError
+from mrdib_graph.errors import ConfigError, TrainingError
 from mrdib_graph.evaluation import top_k
+from mrdib_graph.evaluation.top_k import check_k
 
 
 def slow(scores: Tensor, k: int) -> list[list[int]]:
@@ -47,3 +50,18 @@ def test_refuses_nan_and_infinity(bad: float) -> None:
     scores[2, 63] = bad
     with pytest.raises(TrainingError, match="NaN or plus infinity"):
         top_k(scores, 5)
+
+
+@given(st.integers(-(10**20), 10**20), st.integers(1, 50))
+def test_k_is_from_one_to_the_number_of_items(k: int, num_items: int) -> None:
+    if 1 <= k <= num_items:
+        assert check_k(k, num_items) == k
+    else:
+        with pytest.raises(ConfigError, match=f"from 1 to {num_items},"):
+            check_k(k, num_items)
+
+
+@pytest.mark.parametrize("k", [True, 2.0, "3", None, math.nan, [1]])
+def test_k_must_be_a_whole_number(k: object) -> None:
+    with pytest.raises(ConfigError, match="expected a whole number"):
+        check_k(k, 10)

@@ -229,10 +229,10 @@ def test_no_pair_gives_no_explanation(tiny) -> None:
 @pytest.mark.parametrize(
     ("users", "items", "options", "message"),
     [
-        ([30], [0], {}, "users: rows run from 30 to 30, expected 0 to 29"),
-        ([0], [-1], {}, "items: rows run from -1 to -1, expected 0 to 39"),
+        ([30], [0], {}, "users: got rows 30 to 30, expected 0 to 29"),
+        ([0], [-1], {}, "items: got rows -1 to -1, expected 0 to 39"),
         ([0, 1], [0], {}, "got 2 users and 1 items: give pairs"),
-        (torch.zeros(1), [0], {}, "users: got torch.float32 of shape"),
+        (torch.zeros(1), [0], {}, "users: got torch.float32 \\(1,\\), expected int64"),
         ([0], [0], {"players": {"a": ["id", "image"]}}, "expected each of id, image, text once"),
         (
             [0],
@@ -250,5 +250,5 @@ def test_wrong_arguments(tiny, users, items, options, message: str) -> None:
 
 @pytest.mark.parametrize("k", [0, 41])
 def test_k_out_of_range(tiny, k: int) -> None:
-    with pytest.raises(ConfigError, match=f"k: got {k}, expected 1 to 40"):
+    with pytest.raises(ConfigError, match=f"k: got {k}, expected a whole number from 1 to 40"):
         explain_best(make(VBPR, tiny), tiny, [0], k)

@@ -87,7 +87,7 @@ def test_the_gain_over_the_partner_stands_beside_the_gain_over_bare() -> None:
     labels = [label.get_text() for label in axis.get_yticklabels()]
     assert labels == ["mrdib-late over bare", "mrdib-late over bare-late", "mrdib over bare"]
     assert [bar.get_width() for bar in axis.patches] == [5.0, 1.0, 6.0]
-    assert {bar.get_height() for bar in axis.patches} == {0.6}
+    assert {round(bar.get_height(), 6) for bar in axis.patches} == {0.6}
     colours = [bar.get_facecolor()[:3] for bar in axis.patches]
     rgb = [tuple(int(c[i : i + 2], 16) / 255 for i in (1, 3, 5)) for c in (BLUE, GREEN, BLUE)]
     assert colours == rgb

@@ -1,5 +1,3 @@
-import math
-
 import pytest
 import torch
 from hypothesis import given
@@ -10,7 +8,6 @@ from mrdib_graph.serving.recommend import (
     History,
     Recommendation,
     as_recommendations,
-    check_k,
     rank_rows,
 )
 
@@ -66,25 +63,10 @@ def test_history_keeps_a_repeated_pair_once() -> None:
     [
         (torch.zeros(3, 2, dtype=torch.int64), r"shape \(3, 2\), expected int64 of shape \[2, E\]"),
         (torch.zeros(2, 2), "float32"),
-        (torch.tensor([[0, 3], [0, 0]]), "user rows run from 0 to 3, expected 0 to 2"),
-        (torch.tensor([[0, 1], [-1, 0]]), "item rows run from -1 to 0, expected 0 to 3"),
+        (torch.tensor([[0, 3], [0, 0]]), "users: got rows 0 to 3, expected 0 to 2"),
+        (torch.tensor([[0, 1], [-1, 0]]), "items: got rows -1 to 0, expected 0 to 3"),
     ],
 )
 def test_history_refuses_bad_edges(edge_index, message) -> None:
     with pytest.raises(ConfigError, match=message):
         History.from_edges(edge_index, 3, 4)
-
-
-@given(st.integers(-(10**20), 10**20), st.integers(1, 50))
-def test_k_is_from_one_to_the_number_of_items(k: int, num_items: int) -> None:
-    if 1 <= k <= num_items:
-        assert check_k(k, num_items) == k
-    else:
-        with pytest.raises(ConfigError, match=f"expected 1 to {num_items}"):
-            check_k(k, num_items)
-
-
-@pytest.mark.parametrize("k", [True, 2.0, "3", None, math.nan, [1]])
-def test_k_must_be_a_whole_number(k: object) -> None:
-    with pytest.raises(ConfigError, match="expected a whole number"):
-        check_k(k, 10)
