@@ -111,11 +111,12 @@ class Evaluator:
             DataError: No user is left to evaluate.
             TrainingError: A table or a score is not finite.
         """
-        return self._evaluate(self._score_fn((user_table, item_table)), split, user_ids, candidates)
+        return self.evaluate_scores((user_table, item_table), split, user_ids, candidates)
 
+    @torch.no_grad()
     def evaluate_scores(
         self,
-        score_fn: ScoreFn,
+        scores: ScoreFn | tuple[Tensor, Tensor],
         split: str = "test",
         user_ids: Tensor | None = None,
         candidates: Tensor | None = None,
@@ -123,12 +124,39 @@ class Evaluator:
         """Evaluate any scoring function, for example ``baseline.score``.
 
         Args:
-            score_fn: User ids [b] to scores [b, I]; the scores are copied, never written to.
+            scores: User ids [b] to scores [b, I], which are copied, never written to; or the user
+                and the item table.
             split: As in :meth:`__call__`, like the other arguments and what is raised.
             user_ids: See there.
             candidates: See there.
         """
-        return self._evaluate(self._score_fn(score_fn), split, user_ids, candidates)
+        scores = self._score_fn(scores)
+        users = self.users(split)
+        held = self._interactions[split]
+        if candidates is not None:
+            candidates = self._check_candidates(candidates)
+            held = of_items(held, candidates)
+            users = users[held.crow.diff()[users] > 0]
+        if user_ids is not None:
+            check_rows("users", user_ids, self.num_users)
+            users = users[torch.isin(users, user_ids.cpu())]
+        if not users.numel():
+            raise DataError(
+                f"evaluation: none of the users has a row in the {split} split and a training row"
+                + ("" if candidates is None else ", among the candidates")
+            )
+        ranked = self.num_items if candidates is None else int(candidates.sum())
+        k = min(max(self.config.cutoffs), ranked)
+        masked = self._masked_splits(split)
+        positives, ranks = [], []
+        for block, items, _ in self._rank(scores, users, masked, k, candidates):
+            place, item = row_entries(held.crow, held.col, block)
+            hit, rank = (items[place] == item.unsqueeze(1)).nonzero(as_tuple=True)
+            positives.append(torch.stack([block[place], item]))
+            ranks.append(torch.zeros_like(item).index_copy_(0, hit, rank + 1))
+        return from_ranks(
+            torch.cat(positives, 1), torch.cat(ranks), self.names, split, masked, ranked
+        )
 
     def users(self, split: str) -> Tensor:
         """Ids of the users that are evaluated on a split [n], in ascending order.
@@ -172,41 +200,6 @@ class Evaluator:
             return torch.empty(0, k, dtype=torch.int64), torch.empty(0, k)
         _, items, values = zip(*ranked, strict=True)
         return torch.cat(items), torch.cat(values)
-
-    @torch.no_grad()
-    def _evaluate(
-        self,
-        score: ScoreFn,
-        split: str,
-        user_ids: Tensor | None,
-        candidates: Tensor | None,
-    ) -> MetricResult:
-        users = self.users(split)
-        held = self._interactions[split]
-        if candidates is not None:
-            candidates = self._check_candidates(candidates)
-            held = of_items(held, candidates)
-            users = users[held.crow.diff()[users] > 0]
-        if user_ids is not None:
-            check_rows("users", user_ids, self.num_users)
-            users = users[torch.isin(users, user_ids.cpu())]
-        if not users.numel():
-            raise DataError(
-                f"evaluation: none of the users has a row in the {split} split and a training row"
-                + ("" if candidates is None else ", among the candidates")
-            )
-        ranked = self.num_items if candidates is None else int(candidates.sum())
-        k = min(max(self.config.cutoffs), ranked)
-        masked = self._masked_splits(split)
-        positives, ranks = [], []
-        for block, items, _ in self._rank(score, users, masked, k, candidates):
-            place, item = row_entries(held.crow, held.col, block)
-            hit, rank = (items[place] == item.unsqueeze(1)).nonzero(as_tuple=True)
-            positives.append(torch.stack([block[place], item]))
-            ranks.append(torch.zeros_like(item).index_copy_(0, hit, rank + 1))
-        return from_ranks(
-            torch.cat(positives, 1), torch.cat(ranks), self.names, split, masked, ranked
-        )
 
     def _check_candidates(self, candidates: Tensor) -> Tensor:
         if candidates.dtype != torch.bool or tuple(candidates.shape) != (self.num_items,):

@@ -71,30 +71,40 @@ def fused_score_by_mean(codes: Embeddings, data: HeteroData, fuse: Fuse) -> Fuse
 
 
 def knock_out_table(
+    codes: Embeddings,
+    data: HeteroData,
     names: Sequence[str],
     kinds: Sequence[Kind],
-    tables: Callable[[str | None, Kind], Tables],
+    fused_score: FusedScore,
+    fuse: Fuse | None,
     bits: Callable[[Tables], float],
-    data: HeteroData,
     split: str,
+    seed: int,
 ) -> tuple[KnockOut, ...]:
     """Rank all items with each source knocked out in turn; nothing is trained.
 
     Args:
+        codes: Codes of every name.
+        data: The graph.
         names: Sources to knock out.
         kinds: Replacements.
-        tables: The fused user and item table without a name; with everything for None.
+        fused_score: The fused user and item table of the names that are kept.
+        fuse: The same from codes; None where ``'mean'`` is the only kind.
         bits: Information of fused tables.
-        data: The graph.
         split: ``'val'`` or ``'test'``.
+        seed: Of permutations and noise.
     """
     evaluator = Evaluator(data, EvaluatorConfig(metrics=("recall", "ndcg")))
-    full = tables(None, "mean")
+    generator = torch.Generator().manual_seed(seed)
+    full = fused_score(names)
     full_metrics, full_bits = evaluator(*full, split).mean, bits(full)
     rows = []
     for kind in kinds:
         for name in names:
-            without = tables(name, kind)
+            if kind == "mean" or fuse is None:
+                without = fused_score([n for n in names if n != name])
+            else:
+                without = fuse(replace_codes(codes, data, name, kind, generator))
             metrics, left = evaluator(*without, split).mean, bits(without)
             drop = {
                 key: 100 * (1 - metrics[key] / value) if value > 0 else 0.0

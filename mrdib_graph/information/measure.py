@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import logging
-from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -30,30 +29,22 @@ class Measure:
 
     Args:
         source_bits: Bits of sets of sources.
-        names: Modalities.
-        own: The backbone's own names.
         config: How to measure.
     """
 
-    def __init__(
-        self,
-        source_bits: SourceBits,
-        names: Sequence[str],
-        own: Sequence[str],
-        config: ProfileConfig,
-    ) -> None:
+    def __init__(self, source_bits: SourceBits, config: ProfileConfig) -> None:
         self._source_bits = source_bits
         self._config = config
-        everything = tuple(names)
-        bits: dict[Key, Tensor] = {(n,): source_bits.single(n).bits for n in (*names, *own)}
+        names = source_bits.names
+        bits: dict[Key, Tensor] = {(n,): source_bits.single(n).bits for n in source_bits.columns}
         if config.pairs:
             for pair in itertools.combinations(names, 2):
                 bits[(*pair, "additive")] = source_bits.additive(pair).bits
                 bits[(*pair, "joint")] = source_bits.joint(pair).bits
-        bits[ALL] = source_bits.joint(everything).bits
-        bits[("all", "additive")] = source_bits.additive(everything).bits
+        bits[ALL] = source_bits.joint(names).bits
+        bits[("all", "additive")] = source_bits.additive(names).bits
         for name in names:
-            rest = tuple(n for n in everything if n != name)
+            rest = tuple(n for n in names if n != name)
             bits[("all without", name)] = source_bits.joint(rest).bits
         if source_bits.has_fused:
             bits[("fused",)] = source_bits.fused()

@@ -13,12 +13,9 @@ from mrdib_graph.information.held_out_choices import held_out_choices
 from mrdib_graph.information.knock_out import (
     Fuse,
     FusedScore,
-    Kind,
     KnockOut,
-    Tables,
     fused_score_by_mean,
     knock_out_table,
-    replace_codes,
 )
 from mrdib_graph.information.measure import ALL, Measure
 from mrdib_graph.information.profile_config import ProfileConfig
@@ -87,7 +84,7 @@ def information_profile(
         data, config.split, config.folds, config.candidates, config.max_interactions, config.seed
     )
     source_bits = SourceBits(rows, codes, data, names, own, config, fused_score)
-    measure = Measure(source_bits, names, own, config)
+    measure = Measure(source_bits, config)
     correlation = total_correlation(
         [
             scores(source_bits.columns[n].source, source_bits.single(n).weights[0], rows)[:, 1:]
@@ -95,6 +92,19 @@ def information_profile(
         ]
     )
     pairs = list(itertools.combinations(names, 2)) if config.pairs else []
+    knocked_out: tuple[KnockOut, ...] = ()
+    if fused_score is not None:
+        knocked_out = knock_out_table(
+            codes,
+            data,
+            [*names, *own],
+            config.knock_out,
+            fused_score,
+            fuse,
+            source_bits.bits_of_tables,
+            "val" if config.split == "val" else "test",
+            config.seed,
+        )
     return InformationProfile(
         rule=config.rule,
         target=config.target,
@@ -114,28 +124,5 @@ def information_profile(
         else measure.difference(ALL, ("all", "additive")),
         total_correlation=correlation,
         fused=None if fused_score is None else measure.bits(("fused",)),
-        knock_out=()
-        if fused_score is None
-        else _knock_outs(codes, data, [*names, *own], config, fused_score, fuse, source_bits),
+        knock_out=knocked_out,
     )
-
-
-def _knock_outs(
-    codes: Embeddings,
-    data: HeteroData,
-    names: list[str],
-    config: ProfileConfig,
-    fused_score: FusedScore,
-    fuse: Fuse | None,
-    source_bits: SourceBits,
-) -> tuple[KnockOut, ...]:
-    generator = torch.Generator().manual_seed(config.seed)
-
-    def tables(name: str | None, kind: Kind) -> Tables:
-        if name is None or kind == "mean" or fuse is None:
-            return fused_score([n for n in names if n != name])
-        return fuse(replace_codes(codes, data, name, kind, generator))
-
-    split = "val" if config.split == "val" else "test"
-    bits = source_bits.bits_of_tables
-    return knock_out_table(names, config.knock_out, tables, bits, data, split)

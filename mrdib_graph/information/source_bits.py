@@ -47,11 +47,10 @@ class SourceBits:
         self.rows = rows
         self.has_fused = fused_score is not None
         self._fused_score = fused_score
-        self._all = tuple(names)
-        self._everything = (*names, *own)
+        self.names = tuple(names)
         self._known: dict[tuple[tuple[str, ...], bool], BitsOfRows] = {}
         self.columns: dict[str, Columns] = {}
-        for name in self._everything:
+        for name in (*names, *own):
             source = make_source(
                 codes["user"][name],
                 codes["item"][name],
@@ -69,7 +68,7 @@ class SourceBits:
         self.reader = Probe(rows, self.ridge, config.target)
 
     def _best_ridge(self, config: ProfileConfig) -> float:
-        columns = [self.columns[name] for name in self._all]
+        columns = [self.columns[name] for name in self.names]
         bits = {r: Probe(self.rows, r, config.target).read(columns).bits.mean() for r in RIDGES}
         return max(RIDGES, key=lambda ridge: float(bits[ridge]))
 
@@ -88,7 +87,7 @@ class SourceBits:
     def fused(self) -> Tensor:
         """Bits [n] of the full fused score alone, the backbone's own tables included."""
         assert self._fused_score is not None
-        return self.reader.read([self._fused_columns(self._everything)]).bits
+        return self.reader.read([self._fused_columns(list(self.columns))]).bits
 
     def bits_of_tables(self, tables: Tables) -> float:
         """Mean bits of the inner product of two fused tables."""

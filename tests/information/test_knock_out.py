@@ -59,18 +59,17 @@ def test_fused_score_by_mean(codes, data):
     assert torch.allclose(user, expected[0]) and torch.allclose(item, expected[1])
 
 
-def test_table(codes, data, generator):
+def test_table(codes, data):
     full = concatenate(codes)
-
-    def tables(name, kind):
-        if name is None:
-            return full
-        return concatenate(replace_codes(codes, data, name, kind, generator))
+    fused_score = fused_score_by_mean(codes, data, concatenate)
 
     def bits(pair):
         return float(pair[0].abs().sum())
 
-    found = knock_out_table(["image", "text"], ["mean", "shuffle"], tables, bits, data, "test")
+    names, kinds = ["image", "text"], ["mean", "shuffle"]
+    found = knock_out_table(
+        codes, data, names, kinds, fused_score, concatenate, bits, "test", seed=0
+    )
     assert [(k.name, k.kind) for k in found] == [
         ("image", "mean"), ("text", "mean"), ("image", "shuffle"), ("text", "shuffle")
     ]  # fmt: skip
