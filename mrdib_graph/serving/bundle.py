@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -24,6 +26,7 @@ from mrdib_graph.serving.recommend import (
 from mrdib_graph.serving.storage import BundleInfo
 
 
+@dataclass(frozen=True, eq=False, repr=False)
 class Bundle:
     r"""Tables, ids and training history: all that a recommendation needs, without the model.
 
@@ -42,24 +45,13 @@ class Bundle:
         info: Where the tables come from.
     """
 
-    def __init__(
-        self,
-        user_table: Tensor,
-        item_table: Tensor,
-        history: History,
-        users: IdMap,
-        items: IdMap,
-        item_names: list[str] | None,
-        info: BundleInfo,
-    ) -> None:
-        self.user_table = user_table
-        self.item_table = item_table
-        self.history = history
-        self.users = users
-        self.items = items
-        self.item_names = item_names
-        self.info = info
-        self._index: FaissSearch | None = None
+    user_table: Tensor
+    item_table: Tensor
+    history: History
+    users: IdMap
+    items: IdMap
+    item_names: list[str] | None
+    info: BundleInfo
 
     @classmethod
     def from_tables(
@@ -244,20 +236,21 @@ class Bundle:
         items = IdMap([*self.items.ids, *ids], num_items, "item")
         all_names = None if names is None else [*(self.item_names or ()), *names]
         all_names = checks.checked_names(all_names, num_items)
-        return Bundle(
-            self.user_table, item_table, self.history, self.users, items, all_names, self.info
-        )
+        return dataclasses.replace(self, item_table=item_table, items=items, item_names=all_names)
 
     def _rank(
         self, user_rows: Tensor, k: int, exclude: tuple[Tensor, Tensor] | None
     ) -> list[list[Recommendation]]:
         if pays(len(self.items), user_rows.size(0)):
-            self._index = self._index or FaissSearch(self.item_table)
             excluded = user_rows.new_empty(0, dtype=torch.int64) if exclude is None else exclude[1]
             scores, items = self._index.rank(user_rows, k, excluded)
         else:
             scores, items = rank_rows(user_rows, self.item_table, k, exclude)
         return as_recommendations(scores, items, self.items.ids, self.item_names)
+
+    @functools.cached_property
+    def _index(self) -> FaissSearch:
+        return FaissSearch(self.item_table)
 
     def _counts(self) -> dict[str, int]:
         return {

@@ -116,9 +116,9 @@ def test_names_are_refused_where_the_bundle_has_none(make_bundle) -> None:
     ("call", "message"),
     [
         (lambda b: b.recommend("user-0"), "did you mean 'user-"),
-        (lambda b: b.recommend("user-00", 0), "k: got 0, expected 1 to 17"),
+        (lambda b: b.recommend("user-00", 0), "k: got 0, expected a whole number from 1 to 17"),
         (lambda b: b.recommend("user-00", -3), "k: got -3"),
-        (lambda b: b.recommend("user-00", 18), "k: got 18, expected 1 to 17"),
+        (lambda b: b.recommend("user-00", 18), "k: got 18, expected a whole number from 1 to 17"),
         (lambda b: b.recommend("user-00", 2.0), "expected a whole number"),
         (lambda b: b.recommend(None), "expected an id as text"),
         (lambda b: b.recommend_batch("user-00"), "users: .* expected a list"),
