@@ -181,8 +181,8 @@ def test_the_server_answers_and_refuses_and_lives(server: str, bundle: Bundle) -
     assert found == expected_rows(bundle, ["user-03", "user-04"], 3, True)
     bad = {
         "'nobody' is unknown": users("nobody"),
-        "k: got 0": users("user-00", k=0),
-        "k: got 1000000000": users("user-00", k=10**9),
+        "'k': got 0": users("user-00", k=0),
+        "'k': got 1000000000": users("user-00", k=10**9),
         "DataType.long": users("user-00", k="many"),
         "DataType.boolean": users("user-00", exclude_seen="no"),
         "got 20000 users": users(*["user-00"] * 20_000),
