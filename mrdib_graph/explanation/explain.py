@@ -17,6 +17,7 @@ from mrdib_graph.explanation.ranks import ranks
 from mrdib_graph.explanation.result import COLLABORATIVE, Explanation
 from mrdib_graph.explanation.shapley import shapley
 from mrdib_graph.recommender import Recommender
+from mrdib_graph.row_names import modality_of, rows_of
 from mrdib_graph.serving.recommend import SCORES_PER_BLOCK, History, rank_rows
 from mrdib_graph.sparse import check_rows
 
@@ -34,8 +35,8 @@ def players_of(recommender: Recommender, data: HeteroData) -> dict[str, tuple[st
     backbone = recommender.backbone
     with eval_mode(backbone):
         names = list(backbone.encode(backbone.prepare(data))[graph.ITEM])
-    of_modality = {m: tuple(backbone.content_names([m])) for m in recommender.modalities}
-    own = tuple(name for name in names if not any(name in rows for rows in of_modality.values()))
+    of_modality = {m: tuple(rows_of(names, m)) for m in recommender.modalities}
+    own = tuple(name for name in names if modality_of(name) not in of_modality)
     players = {COLLABORATIVE: own} if own else {}
     return players | of_modality
 

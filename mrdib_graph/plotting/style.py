@@ -60,8 +60,7 @@ def epoch_title(name: str) -> tuple[str, str]:
         return (f"loss: {rest}" if rest != "loss" else "loss (total)"), "mean over steps"
     if kind == "val":
         return f"validation {rest}", "value (0 to 1)"
-    units = {"information": "bits per interaction", "weight": "at the end of the epoch"}
-    return kind, units.get(kind, "mean over steps")
+    return kind, "bits per interaction" if kind == "information" else "mean over steps"
 
 
 def label(
