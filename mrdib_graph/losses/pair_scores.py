@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
-import torch
 from torch import Tensor
 
 
@@ -20,14 +19,6 @@ class PairScores(NamedTuple):
     positive: Tensor
     negative: Tensor
     present: Tensor | None = None
-
-    @property
-    def difference(self) -> Tensor:
-        """Positive less negative [B, n]; minus infinity where not both are present."""
-        difference = self.positive.unsqueeze(-1) - self.negative
-        if self.present is None:
-            return difference
-        return difference.masked_fill(~self.present, -torch.inf)
 
     def beside(self, others: Iterable[PairScores]) -> PairScores:
         """The scores on top of those of others, through which no gradient flows."""
