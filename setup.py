@@ -8,6 +8,7 @@ from pathlib import Path
 
 from setuptools import find_packages, setup
 
+SITE = "https://example.org/mrdib-graph"  # a placeholder: who publishes the package fills it in
 HERE = Path(__file__).parent
 VERSION = re.search(
     r'__version__ = "(.+?)"', (HERE / "mrdib_graph" / "version.py").read_text(encoding="utf-8")
@@ -89,6 +90,33 @@ setup(
     description="Multimodal recommendation on graphs with the MRdIB information bottleneck",
     long_description=(HERE / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
+    author="The mrdib_graph developers",
+    url=SITE,
+    project_urls={
+        "Documentation": f"{SITE}/docs",
+        "Source": f"{SITE}/source",
+        "Changelog": f"{SITE}/source/CHANGELOG.md",
+        "Issues": f"{SITE}/issues",
+    },
+    keywords=[
+        "recommender systems",
+        "multimodal recommendation",
+        "graph neural networks",
+        "information bottleneck",
+        "PyTorch Geometric",
+    ],
+    classifiers=[
+        "Development Status :: 4 - Beta",
+        "Environment :: Console",
+        "Intended Audience :: Science/Research",
+        "Operating System :: OS Independent",
+        "Programming Language :: Python :: 3",
+        "Programming Language :: Python :: 3.11",
+        "Programming Language :: Python :: 3.12",
+        "Programming Language :: Python :: 3.13",
+        "Topic :: Scientific/Engineering :: Artificial Intelligence",
+        "Typing :: Typed",
+    ],
     license="MIT",
     python_requires=">=3.11",
     packages=find_packages(include=["mrdib_graph", "mrdib_graph.*"]),

@@ -20,6 +20,7 @@ from mrdib_graph.cli import (
     datasets_list,
     explain,
     recommend,
+    report,
     run,
     ui,
 )
@@ -30,6 +31,7 @@ from mrdib_graph.version import __version__
 
 _COMMANDS = {
     "run": (run, "train backbones with several arms, compare them, write everything down"),
+    "report": (report, "pictures of finished runs, and a page with them"),
     "recommend": (recommend, "rank items for a user with a saved bundle"),
     "explain": (explain, "what each modality adds to a user's score"),
     "list": (list_names, "names that the flags accept, with one line each"),

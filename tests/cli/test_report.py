@@ -3,27 +3,34 @@
 import json
 import re
 import shutil
-import subprocess
-import sys
-from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
+from mrdib_graph.cli import Parser, main
+from mrdib_graph.cli.report import add_flags, command
 from mrdib_graph.errors import ConfigError, DataError
-from mrdib_graph.experiment import telling
+from mrdib_graph.experiment import gallery, telling
 from mrdib_graph.experiment.report import p_text
 from mrdib_graph.plotting import arm_bars
 from mrdib_graph.tuning import Trial, write_trials
 
-REPORT = Path(__file__).resolve().parents[2] / "benchmarks" / "report.py"
 PNG = b"\x89PNG\r\n\x1a\n"
 
 
 @pytest.fixture(scope="module")
-def report(load_job: Callable[[str], ModuleType]) -> ModuleType:
-    return load_job("report")
+def report() -> type:
+    class Report:
+        """The command, its errors as they are."""
+
+        @staticmethod
+        def main(arguments: list[str]) -> None:
+            parser = Parser(prog="report")
+            add_flags(parser)
+            for line in command(parser.parse_args(arguments)):
+                print(line)
+
+    return Report
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +67,7 @@ def trials(tmp_path: Path) -> Path:
 
 
 def test_every_picture_of_a_run_with_ablations(
-    report: ModuleType, ablated: Path, trials: Path, tmp_path: Path, capsys
+    report: type, ablated: Path, trials: Path, tmp_path: Path, capsys
 ) -> None:
     before = {p: p.read_bytes() for p in ablated.rglob("*") if p.is_file()}
     report.main([str(ablated), "--out", str(tmp_path / "page"), "--trials", str(trials)])
@@ -77,7 +84,7 @@ def test_every_picture_of_a_run_with_ablations(
 
 @pytest.mark.slow
 def test_a_run_with_profile_and_controls_is_logged_to_its_run(
-    report: ModuleType, finished, tmp_path: Path, capsys
+    report: type, finished, tmp_path: Path, capsys
 ) -> None:
     from mlflow.tracking import MlflowClient
 
@@ -97,7 +104,7 @@ def test_a_run_with_profile_and_controls_is_logged_to_its_run(
     assert logged == set(names)
 
 
-def test_the_figure_says_the_p_value_of_the_table(report: ModuleType, finished) -> None:
+def test_the_figure_says_the_p_value_of_the_table(report: type, finished) -> None:
     results = json.loads((finished.folder / "results.json").read_text(encoding="utf-8"))
     rows = [c for c in results["comparisons"] if c["baseline"] == "bare"]
     texts = [t.get_text() for t in arm_bars(rows, "recall@20").axes[0].texts]
@@ -114,11 +121,11 @@ def test_the_figure_says_the_p_value_of_the_table(report: ModuleType, finished) 
 
 
 def test_ablations_are_differences_to_the_whole(
-    report: ModuleType, ablated: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    report: type, ablated: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     drawn = []
     monkeypatch.setattr(
-        report.plotting, "arm_bars", lambda rows: drawn.append(rows) or arm_bars(rows)
+        gallery.plotting, "arm_bars", lambda rows: drawn.append(rows) or arm_bars(rows)
     )
     report.main([str(ablated), "--out", str(tmp_path), "--no-codes", "--metric", "ndcg@10"])
     [ablations] = [rows for rows in drawn if rows[0]["baseline"] == "mrdib"]
@@ -132,7 +139,7 @@ def test_ablations_are_differences_to_the_whole(
         assert c["metric"] == "ndcg@10"
 
 
-def test_several_runs_on_one_page(report: ModuleType, ablated: Path, tmp_path: Path) -> None:
+def test_several_runs_on_one_page(report: type, ablated: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="name a folder"):
         report.main([str(ablated), str(ablated)])
     page = tmp_path / "page"
@@ -142,9 +149,7 @@ def test_several_runs_on_one_page(report: ModuleType, ablated: Path, tmp_path: P
     assert {"1-gains-vbpr.png", "2-gains-vbpr.png", "2-curves-vbpr.png"} <= set(names)
 
 
-def test_what_cannot_be_drawn_is_said(
-    report: ModuleType, ablated: Path, tmp_path: Path, capsys
-) -> None:
+def test_what_cannot_be_drawn_is_said(report: type, ablated: Path, tmp_path: Path, capsys) -> None:
     copy = tmp_path / "copy"
     shutil.copytree(ablated, copy)
     shutil.rmtree(copy / "checkpoints")
@@ -155,7 +160,7 @@ def test_what_cannot_be_drawn_is_said(
         assert re.search(f"not drawn: {part}.*checkpoint cannot be read", out)
 
 
-def test_wrong_input_is_named(report: ModuleType, ablated: Path, tmp_path: Path) -> None:
+def test_wrong_input_is_named(report: type, ablated: Path, tmp_path: Path, capsys) -> None:
     with pytest.raises(ConfigError, match="--metric recal@20: expected one of recall@5"):
         report.main([str(ablated), "--metric", "recal@20"])
     with pytest.raises(DataError, match="absent.csv: cannot be read"):
@@ -163,7 +168,6 @@ def test_wrong_input_is_named(report: ModuleType, ablated: Path, tmp_path: Path)
     (tmp_path / "file").touch()
     with pytest.raises(DataError, match="cannot be written"):
         report.main([str(ablated), "--out", str(tmp_path / "file" / "x")])
-    done = subprocess.run(
-        [sys.executable, str(REPORT), str(tmp_path)], capture_output=True, text=True
-    )
-    assert done.returncode == 2 and "no run there" in done.stderr and not done.stdout
+    assert main(["report", str(tmp_path)]) == 2
+    out, err = capsys.readouterr()
+    assert "no run there" in err and not out

@@ -1,39 +1,30 @@
 """Pictures of finished runs, and a page with them.
 
-    python benchmarks/report.py runs/mine
-    python benchmarks/report.py runs/a runs/b --out runs/both --trials grid.csv
-
 Draws gains and ablations with paired intervals, curves of every term, the dependence on each tuned
 setting, and a map of the modality codes with and without MRdIB.  What cannot be drawn is named with
-its reason.  With ``--tracking-uri`` the pictures join the run that they belong to.
+its reason.
 """
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
 import html
 import shutil
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-sys.path.insert(0, str(Path(__file__).parent))
-
-from script import start
-
 from mrdib_graph import plotting
 from mrdib_graph.atomic_file import write_text
-from mrdib_graph.errors import ConfigError, DataError, MRdIBError
+from mrdib_graph.errors import MRdIBError
 from mrdib_graph.experiment import FinishedRun, compare_arms
 from mrdib_graph.experiment.config import settings_name
 from mrdib_graph.experiment.objectives import ABLATED, LATE
-from mrdib_graph.experiment.report import MAIN_METRIC, arm_table
+from mrdib_graph.experiment.report import arm_table
 from mrdib_graph.experiment.results import ArmComparison, ArmResult, compare_pairs
 from mrdib_graph.experiment.tuned import draw_trials
-from mrdib_graph.tuning import Trial, read_trials
+from mrdib_graph.tuning import Trial
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -225,55 +216,36 @@ def page(sections: Sequence[Section]) -> str:
     return "\n".join(parts) + "\n</html>\n"
 
 
-def main(argv: list[str]) -> None:
-    """Draw, write the page, and log the pictures where ``--tracking-uri`` says."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("runs", type=Path, nargs="+", metavar="RUN_DIR", help="a finished run")
-    parser.add_argument("--out", type=Path, help="folder of the page; default RUN_DIR/gallery")
-    parser.add_argument("--metric", default=MAIN_METRIC, help=f"default {MAIN_METRIC}")
-    parser.add_argument("--trials", type=Path, help="table of trials (CSV) in place of the run's")
-    parser.add_argument("--root", help="where the data set is now")
-    parser.add_argument("--no-codes", action="store_true", help="skip the maps, which read data")
-    parser.add_argument("--tracking-uri", help="MLflow address that the runs were logged to")
-    arguments = parser.parse_args(argv)
-    runs = [FinishedRun(folder, arguments.root) for folder in arguments.runs]
-    for run in runs:
-        known = list(run.results["arms"][0]["mean"])
-        if arguments.metric not in known:
-            raise ConfigError(f"--metric {arguments.metric}: expected one of {', '.join(known)}")
-    if len(runs) > 1 and arguments.out is None:
-        raise ConfigError("--out: name a folder for the page of several runs")
-    given = None if arguments.trials is None else read_trials(arguments.trials)
-    out = (arguments.out or runs[0].folder / "gallery").absolute()
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise DataError(f"--out {out}: cannot be written: {error}") from error
+def draw_page(
+    runs: Sequence[FinishedRun],
+    out: Path,
+    metric: str,
+    trials: list[Trial] | None = None,
+    codes: bool = True,
+) -> list[Section]:
+    """Draw what the runs have the numbers for, and write the page.
+
+    Args:
+        runs: Finished runs.
+        out: Folder of the page.
+        metric: Of every picture.
+        trials: In place of each run's own.
+        codes: Whether the codes are mapped, which reads the data.
+
+    Returns:
+        A section for each run, after one of all where there are several.
+    """
     sections = []
     for number, run in enumerate(runs, start=1):
         title = f"{run.results['dataset']['name']}: {run.folder.name}"
         section = Section(title, out, f"{number}-" if len(runs) > 1 else "")
-        draw_run(run, section, arguments.metric, not arguments.no_codes)
-        draw_search(section, run.trials if given is None else given)
-        for text in section.left_out:
-            print(f"{run.folder.name}: not drawn: {text}")
+        draw_run(run, section, metric, codes)
+        draw_search(section, run.trials if trials is None else trials)
         sections.append(section)
-    if len(runs) > 1 and (rows := joint_gains(runs, arguments.metric)):
+    if len(runs) > 1 and (rows := joint_gains(runs, metric)):
         together = Section("All runs", out)
         caption = "Gains over bare; p after Holm's correction within each run."
         together.add("gains.png", plotting.arm_bars(rows), caption)
         sections.insert(0, together)
     write_text(out / "index.html", page(sections))
-    print(f"{sum(len(s.pictures) for s in sections)} pictures in {out / 'index.html'}")
-    if arguments.tracking_uri is not None:
-        from mrdib_graph.tracking.attach import attach_files
-
-        for run, section in zip(runs, sections[-len(runs) :], strict=True):
-            data, name = run.results["dataset"], run.folder.name
-            where = (arguments.tracking_uri, f"mrdib/{data['name']}", name)
-            logged = attach_files(*where, section.files, "gallery", data["digest"])
-            print(f"{name}: logged to the run {logged}, folder gallery")
-
-
-if __name__ == "__main__":
-    start(main)
+    return sections
