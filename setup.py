@@ -14,6 +14,9 @@ VERSION = re.search(
     r'__version__ = "(.+?)"', (HERE / "mrdib_graph" / "version.py").read_text(encoding="utf-8")
 )
 assert VERSION is not None
+README = re.sub(  # a package index shows the page outside the repository
+    r"(\]\()(?!https?:|#)", rf"\1{SITE}/source/", (HERE / "README.md").read_text(encoding="utf-8")
+)
 
 REQUIRED = [
     "torch>=2.6",
@@ -88,7 +91,7 @@ setup(
     name="mrdib-graph",
     version=VERSION.group(1),
     description="Multimodal recommendation on graphs with the MRdIB information bottleneck",
-    long_description=(HERE / "README.md").read_text(encoding="utf-8"),
+    long_description=README,
     long_description_content_type="text/markdown",
     author="The mrdib_graph developers",
     url=SITE,

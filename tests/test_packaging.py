@@ -226,6 +226,14 @@ def test_every_package_and_the_type_marker_ship(metadata: dict[str, Any]) -> Non
     assert (ROOT / "mrdib_graph" / "py.typed").is_file()
 
 
+def test_links_of_the_description_lead_out_of_the_repository(metadata: dict[str, Any]) -> None:
+    links = re.findall(r"\]\(([^)]+)\)", metadata["long_description"])
+    source = metadata["project_urls"]["Source"]
+    pages = [link.removeprefix(f"{source}/") for link in links if link.startswith(source)]
+    assert len(pages) > 20 and all(link.startswith("https://") for link in links)
+    assert all((ROOT / page).exists() for page in pages)
+
+
 def test_makefile_installs_the_pinned_torch_first() -> None:
     text = (ROOT / "Makefile").read_text(encoding="utf-8")
     constraints = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
