@@ -8,7 +8,6 @@ from mrdib_graph.backbones import Backbone, embedding
 from mrdib_graph.controls import Control
 from mrdib_graph.estimators import MIEstimator
 from mrdib_graph.options import Share, checked
-from mrdib_graph.typing import Fused
 
 
 class MyBackbone(Backbone):
@@ -27,7 +26,7 @@ class MyBackbone(Backbone):
         return {"user": {"id": self.user.weight}, "item": {"id": self.item.weight, **content}}
 
     def fuse(self, h, node_type):  # rows of each name [n, d], or codes, to one [n, d]
-        return Fused(torch.stack(list(h.values())).sum(0), {})
+        return torch.stack(list(h.values())).sum(0)
 
     def auxiliary_loss(self, data, step):  # terms by name; their weights are in loss_weights
         return {"size": step.item.out.square().mean()}

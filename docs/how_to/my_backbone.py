@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 import torch
+from torch import Tensor
 from torch.nn import ModuleDict
 from torch_geometric.data import HeteroData
 from torch_geometric.transforms import BaseTransform
@@ -11,7 +12,7 @@ from mrdib_graph import graph
 from mrdib_graph.backbones import Backbone, embedding
 from mrdib_graph.nn import LightConv, Projection
 from mrdib_graph.transforms import ItemKNNGraph, UserItemGraph
-from mrdib_graph.typing import Embeddings, Fused, Rows
+from mrdib_graph.typing import Embeddings, Rows
 
 
 class ContentGCN(Backbone):
@@ -52,7 +53,7 @@ class ContentGCN(Backbone):
         content = {m: graph.item_graph(data, m) @ x for m, x in rows.items()}
         return {"user": {"id": user}, "item": {"id": item, **content}}
 
-    def fuse(self, h: Rows, node_type: str) -> Fused:
+    def fuse(self, h: Rows, node_type: str) -> Tensor:
         """The sum of a node's rows, which may be MRdIB's codes: [n, d] each to [n, d]."""
         del node_type
-        return Fused(torch.stack(list(h.values())).sum(0), {})
+        return torch.stack(list(h.values())).sum(0)
