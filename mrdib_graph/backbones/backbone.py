@@ -320,8 +320,8 @@ class Backbone(Module, ABC):
         size = next(iter(h.values())).size(0)
         if not isinstance(fused.out, Tensor) or fused.out.dim() != 2 or fused.out.size(0) != size:
             raise ConfigError(
-                f"{type(self).__name__}.fuse: got {_shape(fused.out)}, expected a tensor "
-                f"[{size}, w], a row for each {node_type} row given, or Fused(rows, views)"
+                f"{type(self).__name__}.fuse: the rows are {_shape(fused.out)}, expected a "
+                f"tensor [{size}, w], a row for each {node_type} row given, or Fused(rows, views)"
             )
         return fused
 

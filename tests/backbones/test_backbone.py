@@ -195,7 +195,9 @@ class Tensors(Sums):
 def test_what_else_fuse_returns_is_named(rows: object, what: str) -> None:
     backbone = Plain.from_data(tiny_data(), embedding_dim=2)
     backbone.rows = rows
-    with pytest.raises(ConfigError, match=rf"Plain.fuse: got {what}, expected a tensor \[3, w\]"):
+    with pytest.raises(
+        ConfigError, match=rf"Plain.fuse: the rows are {what}, expected a tensor \[3, w\]"
+    ):
         backbone.fused({"id": torch.zeros(3, 2)}, "item")
 
 
