@@ -145,7 +145,7 @@ def test_no_page_names_a_command_that_the_package_lacks() -> None:
     for page in PAGES:
         text = page.read_text(encoding="utf-8")
         assert not re.search(r"--objective\b(?!`)|objectives\.|--weighting", text) or (
-            page.name in ("CHANGELOG.md", "deprecation.md", "method.md")
+            page.name in ("CHANGELOG.md", "deprecation.md")
         ), _id(page)
         for script in re.findall(r"python benchmarks/(\w+\.py)", text):
             assert script in scripts, f"{_id(page)}: benchmarks/{script}"
