@@ -113,7 +113,8 @@ def parameters(cls: Callable[..., Any]) -> dict[str, inspect.Parameter]:
     """What a class or function can be given, each with its type hint as annotation.
 
     ``**more`` of a constructor stands for what the constructor of the base class takes: that is
-    how a class hands on options that it does not read.
+    how a class hands on options that it does not read.  One that is an ``Unpack`` of a
+    ``TypedDict`` stands for its keys.
     """
     bases = inspect.getmro(cls)[:-1] if inspect.isclass(cls) else ()
     makers = [vars(base)["__init__"] for base in bases if "__init__" in vars(base)]
@@ -123,12 +124,27 @@ def parameters(cls: Callable[..., Any]) -> dict[str, inspect.Parameter]:
         hints, rest = _hints(make), {}
         for name, parameter in inspect.signature(make).parameters.items():
             if parameter.kind is parameter.VAR_KEYWORD:
-                rest = {name: parameter}
+                named = _unpacked(hints.get(name))
+                found |= {k: p for k, p in named.items() if k not in found}
+                rest = {} if named else {name: parameter}
             elif parameter.kind is not parameter.VAR_POSITIONAL and name != "self":
                 found.setdefault(name, parameter.replace(annotation=hints.get(name, Any)))
         if not rest:
             break
     return found | rest
+
+
+def _unpacked(hint: Any) -> dict[str, inspect.Parameter]:
+    """The keys of ``Unpack[...]`` as parameters; none for another hint."""
+    if typing.get_origin(hint) is not typing.Unpack:
+        return {}
+    (keys,), found = typing.get_args(hint), {}
+    for name, of_key in typing.get_type_hints(keys, include_extras=True).items():
+        if typing.get_origin(of_key) is typing.NotRequired:
+            (of_key,) = typing.get_args(of_key)
+        kind = inspect.Parameter.KEYWORD_ONLY
+        found[name] = inspect.Parameter(name, kind, annotation=of_key)
+    return found
 
 
 def mismatch(name: str, value: object, hint: Any, numbers_only: bool = False) -> str:

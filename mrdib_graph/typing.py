@@ -65,16 +65,17 @@ Codes = dict[str, GaussianCode]
 
 
 class Fused(NamedTuple):
-    """What ``Backbone.fuse`` returns: the scored rows, and named views where a loss reads some.
+    """What ``Backbone.fuse`` returns: the scored rows, and what a loss of the backbone reads.
 
     Shapes:
-        ``out`` [n, w]; every view ``[n, *]``.
+        ``out`` [n, w]; every view ``[n, *]``.  The ``context`` is of the whole table, of any shape.
     """
 
     out: Tensor
     views: Mapping[str, Tensor] = {}
+    context: Mapping[str, Tensor] = {}
 
     def take(self, index: Tensor) -> Fused:
-        """Some of the rows."""
+        """Some of the rows, with the context as it is."""
         views = {name: view.index_select(0, index) for name, view in self.views.items()}
-        return Fused(self.out.index_select(0, index), views)
+        return Fused(self.out.index_select(0, index), views, self.context)

@@ -14,6 +14,7 @@ from torch_geometric.transforms import BaseTransform
 
 from mrdib_graph import graph, resolver
 from mrdib_graph.errors import ConfigError
+from mrdib_graph.nn import Projection
 from mrdib_graph.options import Count, checked
 from mrdib_graph.subgraph import Sampling
 from mrdib_graph.transforms import AlignFeatures
@@ -30,10 +31,10 @@ class Sizes(TypedDict):
     whose keys are the modalities, and ``embedding_dim`` d.
     """
 
-    num_users: int
-    num_items: int
-    in_channels: Mapping[str, int]
-    embedding_dim: NotRequired[int]
+    num_users: Count
+    num_items: Count
+    in_channels: Mapping[str, Count]
+    embedding_dim: NotRequired[Count]
 
 
 class Step(NamedTuple):
@@ -154,6 +155,20 @@ class Backbone(Module, ABC):
         del data, step
         return {}
 
+    def projections(
+        self, width: int | None = None, bias: bool = True, trained: bool = False
+    ) -> ModuleDict:
+        """A linear map of each modality's features, d wide by default.
+
+        Args:
+            width: Width of the result.
+            bias: Whether the maps have a bias.
+            trained: Whether the features are trained too, see :class:`~mrdib_graph.nn.Projection`.
+        """
+        width, rows = width or self.embedding_dim, self.num_items if trained else 0
+        maps = {m: Projection(d_m, width, bias, rows) for m, d_m in self.in_channels.items()}
+        return ModuleDict(maps)
+
     # Advanced: capabilities, sampled training, messages after the fusion, scores of a modality
     # alone, and what the library calls.  Read on only if the above is not enough.
 
@@ -207,6 +222,8 @@ class Backbone(Module, ABC):
             return "it passes messages after the fusion, over all nodes"
         if not self.can_be_sampled:
             return "it does not say which messages it passes (Backbone.sampling)"
+        if any(isinstance(m, Projection) and m.delta is not None for m in self.modules()):
+            return "train_features gives every item a row of its own to train"
         return None
 
     def check_sampled(self) -> None:
@@ -349,12 +366,6 @@ def take_rows(tables: Embeddings, users: Tensor, items: Tensor) -> Embeddings:
         else rows
         for node_type, rows in tables.items()
     }
-
-
-def features_trained(maps: ModuleDict) -> str | None:
-    """What :attr:`Backbone.not_sampled` says where maps train the raw features; None elsewhere."""
-    trained = any(getattr(each, "delta", None) is not None for each in maps.values())
-    return "train_features gives every item a row of its own to train" if trained else None
 
 
 def embedding(num_rows: int, width: int) -> Embedding:

@@ -2,36 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import ClassVar
+from collections.abc import Sequence
+from typing import ClassVar, Unpack
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.nn import Embedding, Linear, ModuleDict, init
+from torch.nn import Linear, ModuleDict, init
 from torch_geometric.data import HeteroData
 from torch_geometric.transforms import BaseTransform
 
 from mrdib_graph import graph
-from mrdib_graph.backbones.backbone import (
-    CONTEXT,
-    Backbone,
-    Step,
-    embedding,
-    features_trained,
-    take_rows,
-)
-from mrdib_graph.backbones.messages import user_item_messages
+from mrdib_graph.backbones.backbone import CONTEXT, Sizes, Step, take_rows
+from mrdib_graph.backbones.id_graph import IDGraph
 from mrdib_graph.backbones.modality_users import ModalityUsers, UserSide
-from mrdib_graph.errors import ConfigError
 from mrdib_graph.losses import cosine_distance, emb_norm
-from mrdib_graph.nn import LightConv, Projection
+from mrdib_graph.nn import Projection
+from mrdib_graph.options import NonNegative, NonNegativeInt, Probability, checked
 from mrdib_graph.subgraph import Sampling, table_rows
 from mrdib_graph.transforms import UserItemGraph
 from mrdib_graph.typing import Embeddings, Fused, Placement, Rows, Terms
 
 
-class BM3(Backbone):
+class BM3(IDGraph):
     r"""`"Bootstrap Latent Representations for Multi-Modal Recommendation"
     <https://arxiv.org/abs/2207.05969>`_ (Zhou et al., WWW 2023).
 
@@ -48,10 +41,6 @@ class BM3(Backbone):
         + c \sum_m \big(C(F(f_{m,i}), \bar a_i) + C(F(f_{m,i}), \bar f_{m,i})\big)
 
     Args:
-        num_users: U.
-        num_items: I.
-        in_channels: Raw width of each modality.
-        embedding_dim: d.
         num_layers: L.
         dropout: Share of a target's values that are set to zero, in training only.
         reg: Weight of the un-squared norms of the full tables.
@@ -59,6 +48,7 @@ class BM3(Backbone):
         train_features: Train the raw features too, as the release does.
         user_side: See :class:`~mrdib_graph.backbones.modality_users.ModalityUsers`; ``'mean'``
             projects all items at every step, the others those of the batch.
+        **sizes: See :class:`~mrdib_graph.backbones.Backbone`.
 
     Shapes:
         Both tables are d wide.
@@ -69,29 +59,22 @@ class BM3(Backbone):
         items enter none of the terms above.
     """
 
+    can_be_sampled = True
+    needs_modalities = True
     placements: ClassVar[tuple[Placement, ...]] = ("auxiliary",)
 
+    @checked
     def __init__(
         self,
-        num_users: int,
-        num_items: int,
-        in_channels: Mapping[str, int],
-        embedding_dim: int = 64,
-        num_layers: int = 1,
-        dropout: float = 0.5,
-        reg: float = 0.1,
-        alignment_weight: float = 2.0,
+        num_layers: NonNegativeInt = 1,
+        dropout: Probability = 0.5,
+        reg: NonNegative = 0.1,
+        alignment_weight: NonNegative = 2.0,
         train_features: bool = False,
         user_side: UserSide = "fused",
+        **sizes: Unpack[Sizes],
     ) -> None:
-        super().__init__(num_users, num_items, in_channels, embedding_dim)
-        if not in_channels:
-            raise ConfigError("bm3: the graph has no modality, it needs one or more")
-        if not 0 <= dropout < 1:
-            raise ConfigError(f"dropout: got {dropout}, expected 0 or more and below 1")
-        for name, weight in (("reg", reg), ("alignment_weight", alignment_weight)):
-            if not weight >= 0:
-                raise ConfigError(f"{name}: got {weight}, expected 0 or more")
+        super().__init__(num_layers, **sizes)
         self.dropout = dropout
         self.loss_weights = {
             "ranking": 0.0,
@@ -99,18 +82,17 @@ class BM3(Backbone):
             "reg": reg,
             "alignment": alignment_weight,
         }
-        self.user: Embedding = embedding(num_users, embedding_dim)
-        self.item: Embedding = embedding(num_items, embedding_dim)
-        self.conv = LightConv(num_layers)
         self.project = ModuleDict()
-        for m, width in in_channels.items():
-            rows = num_items if train_features else 0
-            projection = Projection(width, embedding_dim, trained_rows=rows)
+        for m, width in self.in_channels.items():
+            rows = self.num_items if train_features else 0
+            projection = Projection(width, self.embedding_dim, trained_rows=rows)
             init.xavier_normal_(projection.linear.weight)
             self.project[m] = projection
-        self.predictor = Linear(embedding_dim, embedding_dim)
+        self.predictor = Linear(self.embedding_dim, self.embedding_dim)
         init.xavier_normal_(self.predictor.weight)
-        self.modality_users = ModalityUsers(user_side, num_users, self.modalities, embedding_dim)
+        self.modality_users = ModalityUsers(
+            user_side, self.num_users, self.modalities, self.embedding_dim
+        )
 
     @property
     def graphs(self) -> Sequence[BaseTransform]:
@@ -122,14 +104,13 @@ class BM3(Backbone):
         """It can be without the norms of the full tables, unless raw features are trained."""
         if self.loss_weights["reg"]:
             return "its regulariser is the norm of the full tables (unless reg=0)"
-        return features_trained(self.project)
+        return super().not_sampled
 
     def sampling(self, data: HeteroData) -> Sampling:
         """L hops along the user-item graph."""
         self.check_sampled()
         means = self.modality_users.messages(data)
-        matrix = graph.user_item_graph(data, "sym")
-        messages = [user_item_messages(matrix, "sym", self.conv.num_layers), *means]
+        messages = [self.id_messages(data), *means]
         return Sampling(messages, self.modalities, all_features=bool(means))
 
     def encode(self, data: HeteroData) -> Embeddings:
@@ -187,9 +168,8 @@ class BM3(Backbone):
 
     def _ids(self, data: HeteroData) -> Embeddings:
         """Propagated ID tables, and their norms for the loss."""
-        user, q = table_rows(self.user, data, "user"), table_rows(self.item, data, "item")
-        ids = self.conv(torch.cat([user, q]), graph.user_item_graph(data, "sym"))
-        user, item = ids.split([user.size(0), q.size(0)])
+        q = table_rows(self.item, data, "item")
+        user, item = self.propagate_ids(data, q)
         item = item + q
         rows: Embeddings = {"user": {"id": user}, "item": {"id": item}}
         if self.loss_weights["reg"]:

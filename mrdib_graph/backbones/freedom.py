@@ -3,29 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Self
+from typing import Any, Self, Unpack
 
 import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
-from torch.nn import Embedding, ModuleDict
+from torch.nn import ModuleDict
 from torch_geometric.data import HeteroData
 from torch_geometric.transforms import BaseTransform
 
 from mrdib_graph import graph
-from mrdib_graph.backbones.backbone import Backbone, Step, embedding, features_trained
+from mrdib_graph.backbones.backbone import Sizes, Step
+from mrdib_graph.backbones.id_graph import IDGraph
 from mrdib_graph.backbones.item_graph_sum import shares
-from mrdib_graph.backbones.messages import item_messages, user_item_messages
+from mrdib_graph.backbones.messages import item_messages
 from mrdib_graph.backbones.modality_users import ModalityUsers, UserSide
-from mrdib_graph.errors import ConfigError
-from mrdib_graph.nn import LightConv, Projection, bipartite_sym, degree_sample
+from mrdib_graph.nn import bipartite_sym, degree_sample
+from mrdib_graph.options import Count, NonNegative, NonNegativeInt, Probability, checked
 from mrdib_graph.sparse import SparseMatrix
 from mrdib_graph.subgraph import Sampling, is_subgraph, table_rows
 from mrdib_graph.transforms import ItemKNNGraph, UserHistoryGraph, UserItemGraph
 from mrdib_graph.typing import Embeddings, Fused, Rows, Terms
 
 
-class FREEDOM(Backbone):
+class FREEDOM(IDGraph):
     r"""`"A Tale of Two Graphs: Freezing and Denoising Graph Structures for Multimodal
     Recommendation" <https://arxiv.org/abs/2211.06924>`_ (Zhou and Shen, MM 2023).
 
@@ -44,10 +45,6 @@ class FREEDOM(Backbone):
         f_{m,i} = W_m x_{m,i} + b_m
 
     Args:
-        num_users: U.
-        num_items: I.
-        in_channels: Raw width of each modality.
-        embedding_dim: d.
         num_layers: L, layers on the user-item graph.
         num_item_layers: n, layers on the item graph.
         k: Neighbours per item, itself included.
@@ -56,6 +53,7 @@ class FREEDOM(Backbone):
         reg: Weight of the modalities' ranking loss; for 0 there are no maps.
         train_features: Train the raw features too, as the release does; the item graphs stay.
         user_side: See :class:`~mrdib_graph.backbones.modality_users.ModalityUsers`.
+        **sizes: See :class:`~mrdib_graph.backbones.Backbone`.
 
     Shapes:
         Both tables are d wide.
@@ -65,44 +63,32 @@ class FREEDOM(Backbone):
         the other place, at :math:`f_m`, where they would not reach it, is left out.
     """
 
+    can_be_sampled = True
+    needs_modalities = True
+
+    @checked
     def __init__(
         self,
-        num_users: int,
-        num_items: int,
-        in_channels: Mapping[str, int],
-        embedding_dim: int = 64,
-        num_layers: int = 2,
-        num_item_layers: int = 1,
-        k: int = 10,
-        prune: float = 0.8,
+        num_layers: NonNegativeInt = 2,
+        num_item_layers: Count = 1,
+        k: Count = 10,
+        prune: Probability = 0.8,
         modality_weights: Mapping[str, float] | None = None,
-        reg: float = 1e-3,
+        reg: NonNegative = 1e-3,
         train_features: bool = False,
         user_side: UserSide = "fused",
+        **sizes: Unpack[Sizes],
     ) -> None:
-        super().__init__(num_users, num_items, in_channels, embedding_dim)
-        if not in_channels:
-            raise ConfigError("freedom: the graph has no modality, it needs one or more")
-        for name, number in (("num_item_layers", num_item_layers), ("k", k)):
-            if number < 1:
-                raise ConfigError(f"{name}: got {number}, expected 1 or more")
-        if not 0 <= prune < 1:
-            raise ConfigError(f"prune: got {prune}, expected 0 or more and below 1")
-        if not reg >= 0:
-            raise ConfigError(f"reg: got {reg}, expected 0 or more")
-        self.k = min(k, num_items)
+        super().__init__(num_layers, **sizes)
+        self.k = min(k, self.num_items)
         self.prune = prune
         self.num_item_layers = num_item_layers
         self.modality_weights = shares(modality_weights, self.modalities)
         self.loss_weights = {"modality_ranking": reg}
-        self.user: Embedding = embedding(num_users, embedding_dim)
-        self.item: Embedding = embedding(num_items, embedding_dim)
-        self.conv = LightConv(num_layers)
-        trained = num_items if train_features else 0
-        self.project = ModuleDict()
-        for m, width in in_channels.items() if reg else ():
-            self.project[m] = Projection(width, embedding_dim, trained_rows=trained)
-        self.modality_users = ModalityUsers(user_side, num_users, self.modalities, embedding_dim)
+        self.project = self.projections(trained=train_features) if reg else ModuleDict()
+        self.modality_users = ModalityUsers(
+            user_side, self.num_users, self.modalities, self.embedding_dim
+        )
         # With the data, all that the epoch's edges depend on: a run resumes inside an epoch.
         self.draw_seed: Tensor
         self.register_buffer("draw_seed", torch.tensor(0))
@@ -121,25 +107,18 @@ class FREEDOM(Backbone):
         seed = torch.randint(2**62, (), generator=generator, device=generator.device)
         self.draw_seed.copy_(seed)
 
-    @property
-    def not_sampled(self) -> str | None:
-        """Its item graphs are frozen, so it can be, unless raw features are trained."""
-        return features_trained(self.project)
-
     def sampling(self, data: HeteroData) -> Sampling:
         """L hops along the epoch's user-item graph, n along each item graph."""
         self.check_sampled()
         means = self.modality_users.messages(data)
         hops = self.num_item_layers + len(means)
         of_items = [item_messages(data, m, "bin_sym", hops) for m in self.modalities]
-        ids = user_item_messages(self._user_item_graph(data), "sym", self.conv.num_layers)
-        return Sampling([ids, *of_items, *means], list(self.project))
+        return Sampling([self.id_messages(data), *of_items, *means], list(self.project))
 
     def encode(self, data: HeteroData) -> Embeddings:
         """Item embeddings per modality by the item graphs, IDs by the user-item graph."""
-        user, q = table_rows(self.user, data, "user"), table_rows(self.item, data, "item")
-        ids = self.conv(torch.cat([user, q]), self._user_item_graph(data))
-        user, item = ids.split([user.size(0), q.size(0)])
+        q = table_rows(self.item, data, "item")
+        user, item = self.propagate_ids(data, q)
         graphs = {m: graph.item_graph(data, m, "bin_sym") for m in self.modalities}
         for _ in range(self.num_item_layers - 1):
             q = self._weighted({m: k @ q for m, k in graphs.items()})
@@ -150,7 +129,7 @@ class FREEDOM(Backbone):
     def fuse(self, h: Rows, node_type: str) -> Fused:
         """Users: the ID row.  Items: the ID row plus the weighted sum over modalities."""
         if node_type == graph.USER:
-            return Fused(h["id"], {})
+            return Fused(h["id"])
         content = self._weighted(h)
         return Fused(h["id"] + content, {"content": content})
 
@@ -174,10 +153,10 @@ class FREEDOM(Backbone):
     def _weighted(self, h: Rows) -> Tensor:
         return torch.stack([w * h[m] for m, w in self.modality_weights.items()]).sum(0)
 
-    def _user_item_graph(self, data: HeteroData) -> SparseMatrix:
+    def user_item_matrix(self, data: HeteroData) -> SparseMatrix:
         """The full graph, or in training that of this epoch's edges; a subgraph has just those."""
         if is_subgraph(data) or not (self.training and self.prune):
-            return graph.user_item_graph(data, "sym")
+            return super().user_item_matrix(data)
         edges, seed = graph.user_history(data, "sym"), int(self.draw_seed)
         if self._pruned is None or self._pruned[0] != seed or self._pruned[1] is not edges:
             generator = Generator().manual_seed(seed)  # on the CPU: one draw on every device

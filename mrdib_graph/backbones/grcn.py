@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Literal
+from collections.abc import Sequence
+from typing import Literal, Unpack
 
 import torch
 import torch.nn.functional as F
@@ -14,9 +14,9 @@ from torch_geometric.data import HeteroData
 from torch_geometric.transforms import BaseTransform
 
 from mrdib_graph import graph
-from mrdib_graph.backbones.backbone import Backbone, Step
-from mrdib_graph.errors import ConfigError
-from mrdib_graph.nn import Projection, edge_dot, edge_softmax
+from mrdib_graph.backbones.backbone import Backbone, Sizes, Step
+from mrdib_graph.nn import edge_dot, edge_softmax
+from mrdib_graph.options import NonNegative, NonNegativeInt, checked
 from mrdib_graph.sparse import SparseMatrix, spmm_values
 from mrdib_graph.transforms import UserHistoryGraph, UserItemGraph
 from mrdib_graph.typing import Embeddings, Fused, Rows, Terms
@@ -45,15 +45,12 @@ class GRCN(Backbone):
         \mathrm{softmax}_i(p_{m,u}^\top f_{m,i})\, f_{m,i}\Big)
 
     Args:
-        num_users: U.
-        num_items: I.
-        in_channels: Raw width of each modality.
-        embedding_dim: d.
         num_layers: Layers that propagate IDs.
         num_routing: Rounds of routing.
         routing: ``'clean'``, the paper's; ``'published'``: none, since in the releases the messages
             of the routing reach no user.
         reg: Weight of the mean squares of IDs and preferences, see :meth:`auxiliary_loss`.
+        **sizes: See :class:`~mrdib_graph.backbones.Backbone`.
 
     Shapes:
         Both tables are d (M + 1) wide.
@@ -66,40 +63,32 @@ class GRCN(Backbone):
         modality's softmax.
     """
 
+    needs_modalities = True
+
+    @checked
     def __init__(
         self,
-        num_users: int,
-        num_items: int,
-        in_channels: Mapping[str, int],
-        embedding_dim: int = 64,
-        num_layers: int = 2,
-        num_routing: int = 3,
+        num_layers: NonNegativeInt = 2,
+        num_routing: NonNegativeInt = 3,
         routing: Literal["published", "clean"] = "clean",
-        reg: float = 1e-3,
+        reg: NonNegative = 1e-3,
+        **sizes: Unpack[Sizes],
     ) -> None:
-        super().__init__(num_users, num_items, in_channels, embedding_dim)
-        if not in_channels:
-            raise ConfigError("grcn: the graph has no modality, it needs one or more")
-        for name, number in (("num_layers", num_layers), ("num_routing", num_routing)):
-            if number < 0:
-                raise ConfigError(f"{name}: got {number}, expected 0 or more")
-        if routing not in ("published", "clean"):
-            raise ConfigError(f"routing: got {routing!r}, expected published or clean")
+        super().__init__(**sizes)
         self.num_layers = num_layers
         self.num_routing = num_routing if routing == "clean" else 0
         self.loss_weights = {"reg": reg}
-        nodes = num_users + num_items
-        self.user = _normal(num_users, embedding_dim, nodes)
-        self.item = _normal(num_items, embedding_dim, nodes)
-        self.preference = ModuleDict(
-            {m: _normal(num_users, embedding_dim, num_users) for m in in_channels}
-        )
-        self.project = ModuleDict({m: Projection(d, embedding_dim) for m, d in in_channels.items()})
+        users, items, d = self.num_users, self.num_items, self.embedding_dim
+        nodes = users + items
+        self.user = _normal(users, d, nodes)
+        self.item = _normal(items, d, nodes)
+        self.preference = ModuleDict({m: _normal(users, d, users) for m in self.modalities})
+        self.project = self.projections()
         for name, weight in self.project.named_parameters():
             if name.endswith("weight"):
                 init.xavier_normal_(weight)
-        self.user_confidence = _normal(num_users, len(in_channels), nodes)
-        self.item_confidence = _normal(num_items, len(in_channels), nodes)
+        self.user_confidence = _normal(users, len(self.modalities), nodes)
+        self.item_confidence = _normal(items, len(self.modalities), nodes)
 
     @property
     def graphs(self) -> Sequence[BaseTransform]:
@@ -134,7 +123,7 @@ class GRCN(Backbone):
     def fuse(self, h: Rows, node_type: str) -> Fused:
         """ID row and modality rows side by side."""
         del node_type
-        return Fused(torch.cat([h[name] for name in ("id", *self.modalities)], dim=1), {})
+        return Fused(torch.cat([h[name] for name in ("id", *self.modalities)], dim=1))
 
     def auxiliary_loss(self, data: HeteroData, step: Step) -> Terms:
         """L2 on the IDs and preferences of the batch, and on all the first modality's preferences.

@@ -12,6 +12,7 @@ from torch_geometric.transforms import BaseTransform
 
 from mrdib_graph import graph
 from mrdib_graph.errors import ConfigError
+from mrdib_graph.options import Count, checked
 from mrdib_graph.transforms import ItemKNNGraph
 
 
@@ -28,7 +29,7 @@ class ItemGraphSum(Module):
         modalities: Names.
         modality_weights: :math:`\beta`, one for each modality, made to sum to 1; equal for None.
         k: Neighbours per item, itself included.
-        num_layers: n.
+        num_item_layers: n.
 
     Shapes:
         ``x`` [I, w] -> [I, w].
@@ -37,20 +38,18 @@ class ItemGraphSum(Module):
         ConfigError: Names that do not fit, a weight below 0, all weights 0, or a number below 1.
     """
 
+    @checked
     def __init__(
         self,
         modalities: Sequence[str],
         modality_weights: Mapping[str, float] | None = None,
-        k: int = 10,
-        num_layers: int = 1,
+        k: Count = 10,
+        num_item_layers: Count = 1,
     ) -> None:
         super().__init__()
-        for name, number in (("k", k), ("num_item_layers", num_layers)):
-            if number < 1:
-                raise ConfigError(f"{name}: got {number}, expected 1 or more")
         self.weights = shares(modality_weights, modalities)
         self.k = k
-        self.num_layers = num_layers
+        self.num_layers = num_item_layers
 
     @property
     def graphs(self) -> Sequence[BaseTransform]:

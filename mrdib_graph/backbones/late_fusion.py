@@ -123,7 +123,7 @@ class LateFusion(Backbone):
         fused = self.inner.fused(self._inner_rows(h), node_type)
         joint = h[JOINT] if node_type == graph.USER else self.joint_code(h)
         codes = [*(h[m] for m in self.modalities), joint]
-        return Fused(torch.cat([fused.out, *codes], dim=1), fused.views)
+        return fused._replace(out=torch.cat([fused.out, *codes], dim=1))
 
     def propagate(self, fused: Fused, node_type: str, data: HeteroData) -> Fused:
         """The backbone's message passing on its own part."""
@@ -131,7 +131,7 @@ class LateFusion(Backbone):
             return fused
         after = self.inner.propagate(self._inner_fused(fused), node_type, data)
         codes = fused.out[:, -self._width :]
-        return Fused(torch.cat([after.out, codes], dim=1), after.views)
+        return after._replace(out=torch.cat([after.out, codes], dim=1))
 
     def auxiliary_loss(self, data: HeteroData, step: Step) -> Terms:
         """The backbone's own."""
@@ -184,4 +184,4 @@ class LateFusion(Backbone):
         return {in_inner_backbone(name): x for name, x in h.items() if name not in own}
 
     def _inner_fused(self, fused: Fused) -> Fused:
-        return Fused(fused.out[:, : -self._width], fused.views)
+        return fused._replace(out=fused.out[:, : -self._width])

@@ -2,31 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Literal, Self
+from collections.abc import Sequence
+from typing import Any, Literal, Self, Unpack
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.nn import Embedding, ModuleDict, Parameter
+from torch.nn import Parameter
 from torch_geometric.data import HeteroData
 from torch_geometric.transforms import BaseTransform
 
 from mrdib_graph import graph
-from mrdib_graph.backbones.backbone import Backbone, Step, embedding
-from mrdib_graph.backbones.messages import item_messages, user_item_messages
+from mrdib_graph.backbones.backbone import Sizes, Step
+from mrdib_graph.backbones.id_graph import IDGraph
+from mrdib_graph.backbones.messages import item_messages
 from mrdib_graph.backbones.modality_users import ModalityUsers, UserSide
-from mrdib_graph.errors import ConfigError
 from mrdib_graph.losses import l2_half
-from mrdib_graph.nn import ItemGraphLearner, LightConv, Projection, neighbor_matrix
+from mrdib_graph.nn import ItemGraphLearner, neighbor_matrix
 from mrdib_graph.nn.neighbor_search import Search
+from mrdib_graph.options import Count, NonNegative, NonNegativeInt, Share, checked
 from mrdib_graph.sparse import SparseMatrix, spmm_values
 from mrdib_graph.subgraph import Sampling, table_rows
 from mrdib_graph.transforms import ItemKNNGraph, UserItemGraph
 from mrdib_graph.typing import Embeddings, Fused, Rows, Terms
 
+WEIGHTS = "modality_weights"
+"""Name of the item rows that hold the weights of an epoch's item graph."""
 
-class LATTICE(Backbone):
+
+class LATTICE(IDGraph):
     r"""`"Mining Latent Structures for Multimedia Recommendation"
     <https://arxiv.org/abs/2104.09036>`_ (Zhang et al., MM 2021).
 
@@ -43,10 +47,6 @@ class LATTICE(Backbone):
     the same.
 
     Args:
-        num_users: U.
-        num_items: I.
-        in_channels: Raw width of each modality.
-        embedding_dim: d.
         num_layers: L, layers on the user-item graph.
         num_item_layers: n, layers on the item graph.
         k: Neighbours per item, itself included.
@@ -59,6 +59,7 @@ class LATTICE(Backbone):
         reg: Weight of half the squared L2 norm on the fused batch rows.
         train_features: Train the raw features too, as the release does; the raw graph stays.
         search: How neighbours are found: see :func:`mrdib_graph.nn.neighbor_search`.
+        **sizes: See :class:`~mrdib_graph.backbones.Backbone`.
 
     Shapes:
         Both tables are d wide.
@@ -68,55 +69,40 @@ class LATTICE(Backbone):
         numbers; that of ``train_features`` is not.
     """
 
+    can_be_sampled = True
+    needs_modalities = True
+
+    @checked
     def __init__(
         self,
-        num_users: int,
-        num_items: int,
-        in_channels: Mapping[str, int],
-        embedding_dim: int = 64,
-        num_layers: int = 2,
-        num_item_layers: int = 1,
-        k: int = 10,
-        mix: float = 0.9,
+        num_layers: NonNegativeInt = 2,
+        num_item_layers: Count = 1,
+        k: Count = 10,
+        mix: Share = 0.9,
         user_side: UserSide = "fused",
         learned_norm: Literal["joint", "per_modality"] = "joint",
         ui_norm: Literal["row_self", "sym"] = "row_self",
         cf_model: Literal["lightgcn", "mf"] = "lightgcn",
-        reg: float = 0.0,
+        reg: NonNegative = 0.0,
         train_features: bool = False,
         search: Search = "auto",
+        **sizes: Unpack[Sizes],
     ) -> None:
-        super().__init__(num_users, num_items, in_channels, embedding_dim)
-        if not in_channels:
-            raise ConfigError("lattice: the graph has no modality, it needs one or more")
-        if not 0 <= mix <= 1:
-            raise ConfigError(f"mix: got {mix}, expected 0 to 1")
-        for name, number in (("num_item_layers", num_item_layers), ("k", k)):
-            if number < 1:
-                raise ConfigError(f"{name}: got {number}, expected 1 or more")
-        for name, value, known in (
-            ("ui_norm", ui_norm, ("row_self", "sym")),
-            ("cf_model", cf_model, ("lightgcn", "mf")),
-        ):
-            if value not in known:
-                raise ConfigError(f"{name}: got {value!r}, expected {' or '.join(known)}")
-        self.k = min(k, num_items)
+        super().__init__(0 if cf_model == "mf" else num_layers, **sizes)
+        self.k = min(k, self.num_items)
         self.mix = mix
         self.ui_norm: Literal["row_self", "sym"] = ui_norm
+        self.user_item = f"user_item_{ui_norm}"
         self.num_item_layers = num_item_layers
         self.loss_weights = {"reg": reg}
-        self.user: Embedding = embedding(num_users, embedding_dim)
-        self.item: Embedding = embedding(num_items, embedding_dim)
-        self.conv = LightConv(0 if cf_model == "mf" else num_layers)
         self.learner = ItemGraphLearner(self.k, learned_norm, search)
-        rows = num_items if train_features else 0
-        self.project = ModuleDict(
-            {m: Projection(d, embedding_dim, trained_rows=rows) for m, d in in_channels.items()}
+        self.project = self.projections(trained=train_features)
+        self.alpha = Parameter(torch.full((len(self.modalities),), 0.5))
+        self.modality_users = ModalityUsers(
+            user_side, self.num_users, self.modalities, self.embedding_dim
         )
-        self.alpha = Parameter(torch.full((len(in_channels),), 0.5))
-        self.modality_users = ModalityUsers(user_side, num_users, self.modalities, embedding_dim)
         # The learned graph of the current epoch: part of the state, so a run resumes inside one.
-        shape = (len(in_channels), num_items, self.k)
+        shape = (len(self.modalities), self.num_items, self.k)
         self.neighbor_index: Tensor
         self.neighbor_value: Tensor
         self.learn_next: Tensor
@@ -124,8 +110,7 @@ class LATTICE(Backbone):
         self.register_buffer("neighbor_value", torch.zeros(shape))
         self.register_buffer("learn_next", torch.tensor(True))
         self.epoch_weights: Tensor
-        self.register_buffer("epoch_weights", torch.zeros(len(in_channels)))
-        self._weights_are_live = True  # whether the last encode used the current alpha
+        self.register_buffer("epoch_weights", torch.zeros(len(self.modalities)))
         self._last_search: tuple[Tensor, Tensor, Tensor] | None = None  # features, masks, result
         self._item_graphs: list[SparseMatrix] | None = None  # this epoch's A_m
         self.register_load_state_dict_post_hook(_forget)  # type: ignore[no-untyped-call]
@@ -156,28 +141,31 @@ class LATTICE(Backbone):
         self.check_sampled()
         means = self.modality_users.messages(data)
         hops = self.num_item_layers + len(means)
-        ids = graph.user_item_graph(data, self.ui_norm)
         of_items = [item_messages(data, m, "cos_sym", hops) for m in self.modalities]
-        return Sampling(
-            [user_item_messages(ids, self.ui_norm, self.conv.num_layers), *of_items, *means],
-            self.modalities,
-        )
+        return Sampling([self.id_messages(data), *of_items, *means], self.modalities)
 
     def encode(self, data: HeteroData) -> Embeddings:
-        """Item embeddings per modality by the item graphs, IDs by the user-item graph."""
-        user, q = table_rows(self.user, data, "user"), table_rows(self.item, data, "item")
-        ids = self.conv(torch.cat([user, q]), graph.user_item_graph(data, self.ui_norm))
-        user, item = ids.split([user.size(0), q.size(0)])
-        content = self._propagate(data, q)
+        """Item embeddings per modality by the item graphs, IDs by the user-item graph.
+
+        After the first batch of an epoch the items have rows ``'modality_weights'`` too, [I, M],
+        all alike: the weights of the epoch's item graph, which are constant as its edges are.
+        """
+        q = table_rows(self.item, data, "item")
+        user, item = self.propagate_ids(data, q)
+        first = self.training and bool(self.learn_next)
+        content = self._content(data, q, first)
         modality_users = self.modality_users(data, content)
+        if self.training and not first:
+            content[WEIGHTS] = self.epoch_weights.expand(q.size(0), -1)
         return {"user": {"id": user, **modality_users}, "item": {"id": item, **content}}
 
     def fuse(self, h: Rows, node_type: str) -> Fused:
         """Users: the ID row.  Items: the ID row plus the normalised sum over modalities."""
         if node_type == graph.USER:
-            return Fused(h["id"], {})
+            return Fused(h["id"])
+        weights = h[WEIGHTS][0] if WEIGHTS in h else self.modality_weights
         content = sum(
-            (w * h[m] for w, m in zip(self._graph_weights(), self.modalities, strict=True)),
+            (w * h[m] for w, m in zip(weights, self.modalities, strict=True)),
             torch.zeros_like(h["id"]),
         )
         content = F.normalize(content, dim=-1, eps=1e-12)
@@ -190,23 +178,19 @@ class LATTICE(Backbone):
             return {}
         return {"reg": l2_half(step.user.out, step.item.out)}
 
-    def _propagate(self, data: HeteroData, q: Tensor) -> Rows:
-        learn = self.training and bool(self.learn_next)
-        self._weights_are_live = learn or not self.training
-        if learn:
+    def _content(self, data: HeteroData, q: Tensor, first: bool) -> Rows:
+        """The rows of every modality; the first batch of an epoch learns its graph."""
+        if first:
             with torch.no_grad():
                 self.epoch_weights.copy_(self.modality_weights)
                 self.learn_next.fill_(False)
             if self.mix < 1:
                 return self._learn(data, q)
-        graphs, weights = self._constant_graphs(data), self._graph_weights()
+        graphs = self._constant_graphs(data)
+        weights = self.epoch_weights if self.training and not first else self.modality_weights
         for _ in range(self.num_item_layers - 1):
             q = torch.stack([w * (a @ q) for w, a in zip(weights, graphs, strict=True)]).sum(0)
         return {m: a @ q for m, a in zip(self.modalities, graphs, strict=True)}
-
-    def _graph_weights(self) -> Tensor:
-        """Weights [M] of the item graph in use: in later batches constant, as its edges are."""
-        return self.modality_weights if self._weights_are_live else self.epoch_weights
 
     def _learn(self, data: HeteroData, q: Tensor) -> Rows:
         """The first batch of an epoch: gradients through the edge values and the weights."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from typing import Unpack
 
 import torch
 import torch.nn.functional as F
@@ -13,15 +14,16 @@ from torch_geometric.data import HeteroData
 from torch_geometric.transforms import BaseTransform
 
 from mrdib_graph import graph
-from mrdib_graph.backbones.backbone import CONTEXT, Backbone, Step, embedding
-from mrdib_graph.errors import ConfigError
+from mrdib_graph.backbones.backbone import CONTEXT, Sizes, Step
+from mrdib_graph.backbones.id_graph import IDGraph
 from mrdib_graph.losses import emb_norm, info_nce
-from mrdib_graph.nn import Hypergraph, LightConv, Projection
+from mrdib_graph.nn import Hypergraph, LightConv
+from mrdib_graph.options import Count, NonNegative, NonNegativeInt, Positive, Probability, checked
 from mrdib_graph.transforms import UserHistoryGraph, UserItemGraph
 from mrdib_graph.typing import Embeddings, Fused, Rows, Terms
 
 
-class LGMRec(Backbone):
+class LGMRec(IDGraph):
     r"""`"LGMRec: Local and Global Graph Learning for Multimodal Recommendation"
     <https://arxiv.org/abs/2312.16400>`_ (Guo et al., AAAI 2024).
 
@@ -39,10 +41,6 @@ class LGMRec(Backbone):
     those of **all** users or items.  With one modality there is no such term.
 
     Args:
-        num_users: U.
-        num_items: I.
-        in_channels: Raw width of each modality.
-        embedding_dim: d.
         num_layers: L, layers of the ID rows.
         num_modality_layers: n, layers of the modality rows, of which the last counts.
         num_hyper_layers: H, see :class:`~mrdib_graph.nn.Hypergraph`.
@@ -53,6 +51,7 @@ class LGMRec(Backbone):
         temperature: Of the contrast.
         contrast_weight: Weight of the contrast.
         reg: Weight of the un-squared L2 norm on the fused batch rows.
+        **sizes: See :class:`~mrdib_graph.backbones.Backbone`.
 
     Shapes:
         Both tables are d wide.
@@ -63,44 +62,32 @@ class LGMRec(Backbone):
         features past :math:`e_m`, so MRdIB, whose codes replace :math:`e_m`, leaves them alone.
     """
 
+    needs_modalities = True
+
+    @checked
     def __init__(
         self,
-        num_users: int,
-        num_items: int,
-        in_channels: Mapping[str, int],
-        embedding_dim: int = 64,
-        num_layers: int = 2,
-        num_modality_layers: int = 2,
-        num_hyper_layers: int = 1,
-        num_hyperedges: int = 4,
-        dropout: float = 0.5,
+        num_layers: NonNegativeInt = 2,
+        num_modality_layers: NonNegativeInt = 2,
+        num_hyper_layers: Count = 1,
+        num_hyperedges: Count = 4,
+        dropout: Probability = 0.5,
         alpha: float = 0.3,
-        hyper_temperature: float = 0.2,
-        temperature: float = 0.2,
-        contrast_weight: float = 1e-4,
-        reg: float = 1e-6,
+        hyper_temperature: Positive = 0.2,
+        temperature: Positive = 0.2,
+        contrast_weight: NonNegative = 1e-4,
+        reg: NonNegative = 1e-6,
+        **sizes: Unpack[Sizes],
     ) -> None:
-        super().__init__(num_users, num_items, in_channels, embedding_dim)
-        if not in_channels:
-            raise ConfigError("lgmrec: the graph has no modality, it needs one or more")
-        for name, number in (
-            ("num_hyper_layers", num_hyper_layers),
-            ("num_hyperedges", num_hyperedges),
-        ):
-            if number < 1:
-                raise ConfigError(f"{name}: got {number}, expected 1 or more")
-        for name, value in (("hyper_temperature", hyper_temperature), ("temperature", temperature)):
-            if not value > 0:
-                raise ConfigError(f"{name}: got {value}, expected more than 0")
+        super().__init__(num_layers, **sizes)
         self.alpha = alpha
         self.temperature = temperature
         self.loss_weights = {"contrast": contrast_weight, "reg": reg}
-        self.user = embedding(num_users, embedding_dim)
-        self.item = embedding(num_items, embedding_dim)
-        self.conv = LightConv(num_layers)
         self.modality_conv = LightConv(num_modality_layers, "last")
-        self.project = _maps(in_channels, embedding_dim)
-        self.hyperedges = _maps(in_channels, num_hyperedges)
+        self.project, self.hyperedges = (
+            _xavier_uniform(self.projections(width, bias=False))
+            for width in (self.embedding_dim, num_hyperedges)
+        )
         self.hypergraph = Hypergraph(num_hyper_layers, hyper_temperature, dropout)
 
     @property
@@ -116,11 +103,10 @@ class LGMRec(Backbone):
         sizes = [self.num_users, self.num_items]
         user_item = graph.user_item_graph(data, "sym")
         masks = graph.item_masks(data, self.modalities)
-        ids = self.conv(torch.cat([self.user.weight, self.item.weight]), user_item)
         users: Rows = {}
         items: Rows = {}
         context: Rows = {}
-        users["id"], items["id"] = ids.split(sizes)
+        users["id"], items["id"] = self.propagate_ids(data, self.item.weight)
         for m in self.modalities:
             x, _ = graph.item_features(data, m)
             content = self.project[m](x)
@@ -179,9 +165,7 @@ class LGMRec(Backbone):
         return index.numel() * mean
 
 
-def _maps(in_channels: Mapping[str, int], width: int) -> ModuleDict:
-    """One linear map without a bias per modality, Xavier uniform."""
-    maps = ModuleDict({m: Projection(d, width, bias=False) for m, d in in_channels.items()})
+def _xavier_uniform(maps: ModuleDict) -> ModuleDict:
     for weight in maps.parameters():
         init.xavier_uniform_(weight)
     return maps

@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Literal
+from collections.abc import Sequence
+from typing import Literal, Unpack
 
 import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
 from torch_geometric.transforms import BaseTransform
 
-from mrdib_graph import graph
-from mrdib_graph.backbones.backbone import Backbone, Step, embedding
-from mrdib_graph.backbones.messages import user_item_messages
-from mrdib_graph.errors import ConfigError
+from mrdib_graph.backbones.backbone import Sizes, Step
+from mrdib_graph.backbones.id_graph import IDGraph
 from mrdib_graph.losses import emb_norm, l2_half
-from mrdib_graph.nn import LightConv
-from mrdib_graph.subgraph import Sampling, table_rows
+from mrdib_graph.options import NonNegative, NonNegativeInt, checked
+from mrdib_graph.subgraph import table_rows
 from mrdib_graph.transforms import UserItemGraph
 from mrdib_graph.typing import Embeddings, Fused, Rows, Terms
 
 
-class LightGCN(Backbone):
+class LightGCN(IDGraph):
     r"""`"LightGCN: Simplifying and Powering Graph Convolution Network for Recommendation"
     <https://arxiv.org/abs/2002.02126>`_ (He et al., SIGIR 2020).
 
@@ -29,36 +27,29 @@ class LightGCN(Backbone):
         E = \frac{1}{L+1} \sum_{l=0}^{L} S^l [P; Q], \qquad s(u, i) = E_u^\top E_i
 
     Args:
-        num_users: U.
-        num_items: I.
-        in_channels: Accepted and not used: the model has no modalities.
-        embedding_dim: d.
         num_layers: L.
         reg: Weight of the L2 term on the *layer-0* rows of the batch.
         reg_norm: ``'unsquared'`` norms (the field's toolbox, :func:`emb_norm`) or ``'squared'``
             (the authors, :func:`l2_half`).
+        **sizes: See :class:`~mrdib_graph.backbones.Backbone`; ``in_channels`` is not used, since
+            the model has no modalities.
 
     Shapes:
         Both tables are d wide.
     """
 
+    can_be_sampled = True
+
+    @checked
     def __init__(
         self,
-        num_users: int,
-        num_items: int,
-        in_channels: Mapping[str, int],
-        embedding_dim: int = 64,
-        num_layers: int = 2,
-        reg: float = 1e-4,
+        num_layers: NonNegativeInt = 2,
+        reg: NonNegative = 1e-4,
         reg_norm: Literal["unsquared", "squared"] = "unsquared",
+        **sizes: Unpack[Sizes],
     ) -> None:
-        del in_channels
-        super().__init__(num_users, num_items, {}, embedding_dim)
-        if reg_norm not in ("unsquared", "squared"):
-            raise ConfigError(f"reg_norm: got {reg_norm!r}, expected unsquared or squared")
-        self.user = embedding(num_users, embedding_dim)
-        self.item = embedding(num_items, embedding_dim)
-        self.conv = LightConv(num_layers)
+        sizes["in_channels"] = {}
+        super().__init__(num_layers, **sizes)
         self.reg_norm = reg_norm
         self.loss_weights = {"reg": reg}
 
@@ -67,24 +58,15 @@ class LightGCN(Backbone):
         """The symmetrically normalised user-item graph."""
         return (UserItemGraph("sym"),)
 
-    not_sampled = None
-
-    def sampling(self, data: HeteroData) -> Sampling:
-        """L hops along the user-item graph."""
-        matrix = graph.user_item_graph(data, "sym")
-        return Sampling([user_item_messages(matrix, "sym", self.conv.num_layers)])
-
     def encode(self, data: HeteroData) -> Embeddings:
         """Propagate the ID tables."""
-        user, item = table_rows(self.user, data, "user"), table_rows(self.item, data, "item")
-        ids = self.conv(torch.cat([user, item]), graph.user_item_graph(data, "sym"))
-        user, item = ids.split([user.size(0), item.size(0)])
+        user, item = self.propagate_ids(data, table_rows(self.item, data, "item"))
         return {"user": {"id": user}, "item": {"id": item}}
 
     def fuse(self, h: Rows, node_type: str) -> Fused:
         """The propagated ID rows."""
         del node_type
-        return Fused(h["id"], {})
+        return Fused(h["id"])
 
     def auxiliary_loss(self, data: HeteroData, step: Step) -> Terms:
         """L2 on the layer-0 rows of the batch."""

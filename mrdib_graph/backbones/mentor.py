@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -12,22 +12,20 @@ from torch_geometric.data import HeteroData
 from torch_geometric.transforms import BaseTransform
 
 from mrdib_graph import graph
-from mrdib_graph.backbones.backbone import CONTEXT, Backbone, Step
+from mrdib_graph.backbones.backbone import CONTEXT, Step
 from mrdib_graph.backbones.item_graph_sum import ItemGraphSum
 from mrdib_graph.backbones.preference_encoders import (
     WEIGHTS,
+    PreferenceBackbone,
     PreferenceEncoders,
-    user_weights,
-    weighted,
 )
-from mrdib_graph.errors import ConfigError
 from mrdib_graph.losses import info_nce
 from mrdib_graph.nn import PreferenceGCN
-from mrdib_graph.transforms import UserItemGraph
+from mrdib_graph.options import Count, NonNegative, NonNegativeInt, Positive, checked
 from mrdib_graph.typing import Embeddings, Fused, Rows, Terms
 
 
-class MENTOR(Backbone):
+class MENTOR(PreferenceBackbone):
     r"""`"MENTOR: Multi-level Self-supervised Learning for Multimodal Recommendation"
     <https://arxiv.org/abs/2402.19407>`_ (Xu et al., AAAI 2025).
 
@@ -46,10 +44,6 @@ class MENTOR(Backbone):
       **all** users or items (:func:`~mrdib_graph.losses.info_nce`).
 
     Args:
-        num_users: U.
-        num_items: I.
-        in_channels: Raw width of each modality.
-        embedding_dim: d of each modality.
         num_layers: Hops on the user-item graph.
         num_item_layers: n.
         k: Neighbours per item, itself included.
@@ -61,68 +55,52 @@ class MENTOR(Backbone):
             :math:`U^2 + I^2`.  None takes every one, as the paper does.
         temperature: Of the contrast.
         noise: Strength of the noise.
-        reg: Weight of the mean squares of the batch users' preferences and of w.
+        **options: See :class:`~mrdib_graph.backbones.preference_encoders.PreferenceBackbone`.
 
     Shapes:
         Both tables are d M wide.
 
     Note:
-        The ranking loss is in bits (weight 1 / ln 2).  Left out: the release's mask term, which has
+        Left out: the release's mask term, which has
         no gradient, and its unread user graph.  The contrast trains almost only the noisy encoders.
     """
 
-    rowwise = False
-    has_ids = False
-
+    @checked
     def __init__(
         self,
-        num_users: int,
-        num_items: int,
-        in_channels: Mapping[str, int],
-        embedding_dim: int = 64,
-        num_layers: int = 2,
+        num_layers: NonNegativeInt = 2,
         num_item_layers: int = 1,
         k: int = 10,
         modality_weights: Mapping[str, float] | None = None,
-        align_weight: float = 0.1,
-        contrast_weight: float = 1e-4,
-        temperature: float = 0.2,
-        noise: float = 0.1,
-        reg: float = 1e-3,
-        contrast_rows: int | None = None,
+        align_weight: NonNegative = 0.1,
+        contrast_weight: NonNegative = 1e-4,
+        temperature: Positive = 0.2,
+        noise: NonNegative = 0.1,
+        contrast_rows: Count | None = None,
+        **options: Any,
     ) -> None:
-        super().__init__(num_users, num_items, in_channels, embedding_dim)
-        if not temperature > 0:
-            raise ConfigError(f"temperature: got {temperature}, expected more than 0")
-        if contrast_rows is not None and contrast_rows < 1:
-            raise ConfigError(f"contrast_rows: got {contrast_rows}, expected 1 or more, or None")
-        self.encoders = PreferenceEncoders(num_users, in_channels, embedding_dim, num_layers)
-        self.weights = user_weights(num_users, len(in_channels))
+        super().__init__(num_layers, **options)
         self.item_graph = ItemGraphSum(self.modalities, modality_weights, k, num_item_layers)
         self.temperature = temperature
         self.contrast_rows = contrast_rows
+        users, d = self.num_users, self.embedding_dim
         self.noisy = ModuleList(
-            PreferenceEncoders(num_users, in_channels, embedding_dim, num_layers, noise)
+            PreferenceEncoders(users, self.in_channels, d, num_layers, noise)
             for _ in range(2 if contrast_weight else 0)
         )
         self.id_feature: Parameter | None = None
         self.id_gcn: PreferenceGCN | None = None
         if align_weight:
-            self.id_feature = Parameter(torch.empty(num_items, embedding_dim))
+            self.id_feature = Parameter(torch.empty(self.num_items, d))
             init.xavier_normal_(self.id_feature)
-            width = embedding_dim
-            self.id_gcn = PreferenceGCN(num_users, width, width, num_layers=num_layers)
-        self.loss_weights = {
-            "ranking": 1 / math.log(2),
-            "reg": reg,
-            "align": align_weight,
-            "contrast": contrast_weight,
-        }
+            self.id_gcn = PreferenceGCN(users, d, d, num_layers=num_layers)
+        own = {"align": align_weight, "contrast": contrast_weight}
+        self.loss_weights = {**self.loss_weights, **own}
 
     @property
     def graphs(self) -> Sequence[BaseTransform]:
         """The symmetric user-item graph and the item kNN graphs."""
-        return (UserItemGraph("sym"), *self.item_graph.graphs)
+        return (*super().graphs, *self.item_graph.graphs)
 
     def encode(self, data: HeteroData) -> Embeddings:
         """Users and items of every modality and the users' weights.
@@ -130,8 +108,8 @@ class MENTOR(Backbone):
         In training the context holds the noisy views, ``'user_0'``, ``'item_0'``, ``'user_1'``,
         ``'item_1'``, and ``'guides'`` [M + 1, 2], sums and sums of squares of the guide tables.
         """
-        users, items = self.encoders(data)
-        rows = {graph.USER: {**users, WEIGHTS: self.weights}, graph.ITEM: items}
+        rows = super().encode(data)
+        users, items = rows[graph.USER], rows[graph.ITEM]
         if not self.training:
             return rows
         context: Rows = {}
@@ -153,34 +131,24 @@ class MENTOR(Backbone):
         squares = (user.square().sum(1) * self.weights.square().sum(1)).sum()
         return item_sums + torch.stack([sums, squares])
 
-    def fuse(self, h: Rows, node_type: str) -> Fused:
-        """The modalities side by side, weighted for users; before the item graph."""
-        parts = [h[m] for m in self.modalities]
-        if node_type == graph.USER:
-            parts = weighted(h, self.modalities)
-        return Fused(torch.cat(parts, dim=1), {})
-
     def propagate(self, fused: Fused, node_type: str, data: HeteroData) -> Fused:
         """Items add their neighbours; users stay.
 
-        In training every row of the view ``'sums'`` [n, 2] holds the sums of the whole table.
+        In training the context holds ``'sums'`` [2], of all values of the table and their squares.
         """
         out = fused.out
         if node_type == graph.ITEM:
             out = out + self.item_graph(data, out)
         if not (self.training and self.loss_weights["align"]):
-            return Fused(out, fused.views)
-        return Fused(out, {**fused.views, "sums": _sums(out).expand(out.size(0), 2)})
+            return fused._replace(out=out)
+        return Fused(out, fused.views, {"sums": _sums(out)})
 
     def auxiliary_loss(self, data: HeteroData, step: Step) -> Terms:
         """Regulariser, alignment and contrast, each where its weight is not 0."""
-        del data
-        terms: Terms = {}
+        terms = super().auxiliary_loss(data, step)
         context = step.rows.get(CONTEXT, {})
-        if self.loss_weights["reg"]:
-            terms["reg"] = self.encoders.regulariser(step.batch.user, self.weights)
         if "guides" in context:
-            scored = step.user.views["sums"][0] + step.item.views["sums"][0]
+            scored = step.user.context["sums"] + step.item.context["sums"]
             terms["align"] = self._align(torch.cat([scored.unsqueeze(0), context["guides"]]))
         if self.noisy and context:
             pairs = [(context[f"{t}_0"], context[f"{t}_1"]) for t in (graph.USER, graph.ITEM)]

@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
-from torch.nn import Embedding, Linear, ModuleDict
-from torch_geometric.data import HeteroData
-from torch_geometric.transforms import BaseTransform
+from torch.nn import Linear, ModuleDict
 
-from mrdib_graph import graph
-from mrdib_graph.backbones.backbone import Backbone, Step, embedding, features_trained
-from mrdib_graph.backbones.messages import history_messages, item_messages, user_item_messages
-from mrdib_graph.backbones.side_contrast import side_contrast
-from mrdib_graph.errors import ConfigError
-from mrdib_graph.losses import l2_half
-from mrdib_graph.nn import AttentionFuser, GatedIDs, LightConv, Projection
-from mrdib_graph.subgraph import Sampling, table_rows
-from mrdib_graph.transforms import ItemKNNGraph, UserHistoryGraph, UserItemGraph
-from mrdib_graph.typing import Embeddings, Fused, Rows, Terms
+from mrdib_graph.backbones.multi_view import MultiView, gates
+from mrdib_graph.nn import AttentionFuser
+from mrdib_graph.options import Count, checked
+from mrdib_graph.transforms import ItemKNNGraph
+from mrdib_graph.typing import Fused, Rows
 
 
-class MGCN(Backbone):
+class MGCN(MultiView):
     r"""`"Multi-View Graph Convolutional Network for Multimedia Recommendation"
     <https://arxiv.org/abs/2308.03588>`_ (Yu et al., MM 2023), any number of modalities.
 
@@ -36,25 +29,14 @@ class MGCN(Backbone):
         s(u, i) &= (c_u + \mathrm{side}_u)^\top (c_i + \mathrm{side}_i)
 
     with t from :class:`~mrdib_graph.nn.AttentionFuser`, :math:`K_m` the raw ``cos_sym`` kNN graph
-    and :math:`S_{UI}` the user-by-item block of the symmetric user-item graph S.  Beside the
-    ranking loss: half the squared L2 norm of the fused rows, and
-    :func:`~mrdib_graph.backbones.side_contrast.side_contrast`.
+    and :math:`S_{UI}` the user-by-item block of the symmetric user-item graph S.  The loss terms
+    are those of :class:`~mrdib_graph.backbones.multi_view.MultiView`.
 
     Args:
-        num_users: U.
-        num_items: I.
-        in_channels: Raw width of each modality.
-        embedding_dim: d.
-        num_layers: L, layers on the user-item graph.
-        num_item_layers: n, layers on the item graphs.
         k: Neighbours per item, itself included; one number or one for each modality.
         side_scale: ``'mean'`` (the release: all of the side view over M + 1) or ``'paper'``
             (:math:`\bar e + \tfrac1M \sum_m q_m`).
-        contrast_weight: Weight of the alignment.
-        temperature: :math:`\tau` of the alignment.
-        reg: Weight of the L2 term.
-        train_features: Train a copy of the raw features too, as the release does; the item graphs
-            keep the given ones.
+        **options: See :class:`~mrdib_graph.backbones.multi_view.MultiView`.
 
     Shapes:
         Both tables are d wide.
@@ -65,83 +47,20 @@ class MGCN(Backbone):
         of such items only) takes no attention there and has no :math:`q_m`.
     """
 
+    @checked
     def __init__(
         self,
-        num_users: int,
-        num_items: int,
-        in_channels: Mapping[str, int],
-        embedding_dim: int = 64,
-        num_layers: int = 2,
-        num_item_layers: int = 1,
-        k: int | Mapping[str, int] = 10,
+        k: Count | Mapping[str, Count] = 10,
         side_scale: Literal["mean", "paper"] = "mean",
-        contrast_weight: float = 0.01,
-        temperature: float = 0.2,
-        reg: float = 1e-4,
-        train_features: bool = False,
+        **options: Any,
     ) -> None:
-        super().__init__(num_users, num_items, in_channels, embedding_dim)
-        if not in_channels:
-            raise ConfigError("mgcn: the graph has no modality, it needs one or more")
-        if num_item_layers < 1:
-            raise ConfigError(f"num_item_layers: got {num_item_layers}, expected 1 or more")
-        if side_scale not in ("mean", "paper"):
-            raise ConfigError(f"side_scale: got {side_scale!r}, expected mean or paper")
-        if not temperature > 0:
-            raise ConfigError(f"temperature: got {temperature}, expected more than 0")
-        self.item_graphs = ItemKNNGraph(k, "cos_sym", tuple(in_channels))
+        super().__init__(**options)
+        self.item_graphs = ItemKNNGraph(k, "cos_sym", tuple(self.modalities))
         self.side_scale = side_scale
-        self.temperature = temperature
-        self.loss_weights = {"reg": reg, "contrast": contrast_weight}
-        self.user: Embedding = embedding(num_users, embedding_dim)
-        self.item: Embedding = embedding(num_items, embedding_dim)
-        self.conv = LightConv(num_layers)
-        self.item_conv = LightConv(num_item_layers, readout="last")
-        trained_rows = num_items if train_features else 0
-        self.project = ModuleDict(
-            {m: Projection(d, embedding_dim, True, trained_rows) for m, d in in_channels.items()}
-        )
-        self.gate = ModuleDict({m: GatedIDs(embedding_dim) for m in in_channels})
-        self.attention = AttentionFuser(embedding_dim)
-        self.preference = ModuleDict({m: Linear(embedding_dim, embedding_dim) for m in in_channels})
-
-    @property
-    def graphs(self) -> Sequence[BaseTransform]:
-        """The user-item graph, its user-by-item block and the item kNN graphs."""
-        return (UserItemGraph("sym"), UserHistoryGraph("sym"), self.item_graphs)
-
-    @property
-    def not_sampled(self) -> str | None:
-        """It can be, unless raw features are trained."""
-        return features_trained(self.project)
-
-    def sampling(self, data: HeteroData) -> Sampling:
-        """L hops along the user-item graph; n along each item graph, from there one to users."""
-        self.check_sampled()
-        hops = self.item_conv.num_layers + 1
-        return Sampling(
-            [
-                user_item_messages(graph.user_item_graph(data, "sym"), "sym", self.conv.num_layers),
-                history_messages(data, "sym", 1),
-                *(item_messages(data, m, "cos_sym", hops) for m in self.modalities),
-            ],
-            self.modalities,
-            all_features=True,
-        )
-
-    def encode(self, data: HeteroData) -> Embeddings:
-        """IDs by the user-item graph; gated IDs by the item graphs, and from there to users."""
-        user, q = table_rows(self.user, data, "user"), table_rows(self.item, data, "item")
-        ids = self.conv(torch.cat([user, q]), graph.user_item_graph(data, "sym"))
-        user, item = ids.split([user.size(0), q.size(0)])
-        content: Rows = {}
-        for m in self.modalities:
-            x, _ = graph.item_features(data, m)  # an item without a row has no edge below
-            gated = self.gate[m](q, self.project[m](x))
-            content[m] = self.item_conv(gated, graph.item_graph(data, m, "cos_sym"))
-        history = graph.user_history(data, "sym")
-        of_users = {m: history @ rows for m, rows in content.items()}
-        return {"user": {"id": user, **of_users}, "item": {"id": item, **content}}
+        d = self.embedding_dim
+        self.gate = gates(self.modalities, d)
+        self.attention = AttentionFuser(d)
+        self.preference = ModuleDict({m: Linear(d, d) for m in self.modalities})
 
     def fuse(self, h: Rows, node_type: str) -> Fused:
         """The behaviour view ``'id'`` plus the side view that attention makes of the modalities."""
@@ -162,13 +81,3 @@ class MGCN(Backbone):
         else:
             side = common + total / len(own)
         return Fused(behavior + side, {"side": side, "behavior": behavior})
-
-    def auxiliary_loss(self, data: HeteroData, step: Step) -> Terms:
-        """L2 on the fused rows of the batch, and the alignment of side and behaviour view."""
-        del data
-        terms: Terms = {}
-        if self.loss_weights["reg"]:
-            terms["reg"] = l2_half(step.user.out, step.item.out)
-        if self.loss_weights["contrast"]:
-            terms["contrast"] = side_contrast(step, self.temperature)
-        return terms

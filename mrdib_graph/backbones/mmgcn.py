@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any, Self, cast
+from collections.abc import Sequence
+from typing import Any, Self, Unpack, cast
 
 import torch
 import torch.nn.functional as F
@@ -14,9 +14,9 @@ from torch_geometric.data import HeteroData
 from torch_geometric.transforms import BaseTransform
 
 from mrdib_graph import graph
-from mrdib_graph.backbones.backbone import Backbone, Step
-from mrdib_graph.errors import ConfigError
+from mrdib_graph.backbones.backbone import Backbone, Sizes, Step
 from mrdib_graph.nn import MMGCNLayer, Projection
+from mrdib_graph.options import Count, NonNegative, checked
 from mrdib_graph.sparse import SparseMatrix
 from mrdib_graph.transforms import UserHistoryGraph, UserItemGraph
 from mrdib_graph.typing import Embeddings, Fused, Rows, Terms
@@ -38,16 +38,13 @@ class MMGCN(Backbone):
     where n scales rows to norm 1 and f are the features, through a linear map where they are wide.
 
     Args:
-        num_users: U.
-        num_items: I.
-        in_channels: Raw width of each modality.
-        embedding_dim: d.
         hidden_channels: Width that wide features are mapped to.
         project_above: Features wider than this are mapped, others enter as they are.
         train_ids: Whether Z and the preferences are trained, as the paper has it.  In the releases
             behind the published numbers they stay at their random start.
         reg: Weight of the mean squares of the batch rows of Z, and of the first modality's
             preferences; a constant, and left out, without ``train_ids``.
+        **sizes: See :class:`~mrdib_graph.backbones.Backbone`.
 
     Shapes:
         Both tables are d wide.
@@ -61,38 +58,33 @@ class MMGCN(Backbone):
     """
 
     has_ids = False
+    needs_modalities = True
 
+    @checked
     def __init__(
         self,
-        num_users: int,
-        num_items: int,
-        in_channels: Mapping[str, int],
-        embedding_dim: int = 64,
-        hidden_channels: int = 256,
+        hidden_channels: Count = 256,
         project_above: int = 512,
         train_ids: bool = False,
-        reg: float = 0.0,
+        reg: NonNegative = 0.0,
+        **sizes: Unpack[Sizes],
     ) -> None:
-        super().__init__(num_users, num_items, in_channels, embedding_dim)
-        if not in_channels:
-            raise ConfigError("mmgcn: the graph has no modality, it needs one or more")
-        if hidden_channels < 1:
-            raise ConfigError(f"hidden_channels: got {hidden_channels}, expected 1 or more")
+        super().__init__(**sizes)
         self.train_ids = train_ids
         self.loss_weights = {"reg": reg}
-        mapped = {m: d for m, d in in_channels.items() if d > project_above}
-        widths = {m: hidden_channels if m in mapped else d for m, d in in_channels.items()}
+        num_users, num_items, out = self.num_users, self.num_items, self.embedding_dim
+        mapped = {m: d for m, d in self.in_channels.items() if d > project_above}
+        widths = {m: hidden_channels if m in mapped else d for m, d in self.in_channels.items()}
         self.project = ModuleDict({m: Projection(d, hidden_channels) for m, d in mapped.items()})
-        out = embedding_dim
         self.first = ModuleDict({m: MMGCNLayer(c, out, first=True) for m, c in widths.items()})
         self.second = ModuleDict({m: MMGCNLayer(out, out) for m in widths})
         self.third = ModuleDict({m: MMGCNLayer(out, out) for m in widths})
         self.user_ids: Tensor
         self.item_ids: Tensor
         # Xavier normal of the one table of all nodes
-        std = math.sqrt(2 / (num_users + num_items + embedding_dim))
-        self._add("user_ids", init.normal_(torch.empty(num_users, embedding_dim), std=std))
-        self._add("item_ids", init.normal_(torch.empty(num_items, embedding_dim), std=std))
+        std = math.sqrt(2 / (num_users + num_items + out))
+        self._add("user_ids", init.normal_(torch.empty(num_users, out), std=std))
+        self._add("item_ids", init.normal_(torch.empty(num_items, out), std=std))
         for m, c in widths.items():
             self._add(f"preference_{m}", init.xavier_normal_(torch.empty(num_users, c)))
         # Of each modality, preferences that are not trained and their means, behind the operator
@@ -123,7 +115,7 @@ class MMGCN(Backbone):
     def fuse(self, h: Rows, node_type: str) -> Fused:
         """The mean over modalities."""
         del node_type
-        return Fused(torch.stack([h[m] for m in self.modalities]).mean(0), {})
+        return Fused(torch.stack([h[m] for m in self.modalities]).mean(0))
 
     def auxiliary_loss(self, data: HeteroData, step: Step) -> Terms:
         """L2 on the IDs of the batch and on the first modality's preferences."""

@@ -12,7 +12,7 @@ from torch_geometric.transforms import BaseTransform
 from mrdib_graph import graph
 from mrdib_graph.backbones.backbone import embedding
 from mrdib_graph.backbones.messages import history_messages
-from mrdib_graph.errors import ConfigError
+from mrdib_graph.options import checked
 from mrdib_graph.subgraph import Messages, table_rows
 from mrdib_graph.transforms import UserHistoryGraph
 from mrdib_graph.typing import Rows
@@ -32,17 +32,13 @@ class ModalityUsers(Module):
         num_users: U.
         modalities: Names.
         embedding_dim: d.
-
-    Raises:
-        ConfigError: The kind is unknown.
     """
 
+    @checked
     def __init__(
         self, kind: UserSide, num_users: int, modalities: Sequence[str], embedding_dim: int
     ) -> None:
         super().__init__()
-        if kind not in ("fused", "mean", "vector"):
-            raise ConfigError(f"user_side: got {kind!r}, expected fused or mean or vector")
         self.kind = kind
         names = modalities if kind == "vector" else []
         self.vectors = ModuleDict({m: embedding(num_users, embedding_dim) for m in names})

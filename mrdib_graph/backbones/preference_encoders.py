@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, Unpack
 
 import torch
-from torch import Tensor
+from torch import Generator, Tensor
 from torch.nn import Module, ModuleDict, Parameter, init
 from torch_geometric.data import HeteroData
+from torch_geometric.transforms import BaseTransform
 
 from mrdib_graph import graph
-from mrdib_graph.errors import ConfigError
-from mrdib_graph.nn import PreferenceGCN
-from mrdib_graph.typing import Rows
+from mrdib_graph.backbones.backbone import Backbone, Sizes, Step
+from mrdib_graph.nn import PreferenceGCN, UserGraphConv
+from mrdib_graph.nn.user_graph_conv import Pad
+from mrdib_graph.options import Count, NonNegative, NonNegativeInt, checked
+from mrdib_graph.transforms import UserCooccurrenceGraph, UserItemGraph
+from mrdib_graph.typing import Embeddings, Fused, Rows, Terms
 
 WEIGHTS = "modality_weights"
 """Name of the user rows that hold w [U, M]."""
@@ -27,9 +33,6 @@ class PreferenceEncoders(Module):
         embedding_dim: d.
         num_layers: Hops on the user-item graph.
         noise: Noise after each hop, in training.
-
-    Raises:
-        ConfigError: There is no modality.
     """
 
     def __init__(
@@ -41,8 +44,6 @@ class PreferenceEncoders(Module):
         noise: float = 0.0,
     ) -> None:
         super().__init__()
-        if not in_channels:
-            raise ConfigError("in_channels: the graph has no modality, expected one or more")
         self.gcn = ModuleDict(
             {
                 m: PreferenceGCN(num_users, d, embedding_dim, num_layers=num_layers, noise=noise)
@@ -76,3 +77,91 @@ def weighted(h: Rows, modalities: list[str]) -> list[Tensor]:
     """Each modality's user rows times the user's weight of it, M tensors [n, d]."""
     columns = torch.split(h[WEIGHTS], 1, dim=1)
     return [w * h[m] for w, m in zip(columns, modalities, strict=True)]
+
+
+class PreferenceBackbone(Backbone):
+    r"""A backbone that reads :class:`PreferenceEncoders` and weighs a user's modalities.
+
+    .. math::
+        v_u = [w_{u1} e_{1,u} | \dots | w_{uM} e_{M,u}], \qquad q_i = [e_{1,i} | \dots | e_{M,i}]
+
+    with free weights w that start near 1 / M.  The ranking loss is in bits (weight 1 / ln 2).
+
+    Args:
+        num_layers: Hops on the user-item graph.
+        reg: Weight of the mean squares of the batch users' preferences and of w.
+        **sizes: See :class:`~mrdib_graph.backbones.Backbone`.
+    """
+
+    rowwise = False
+    has_ids = False
+    needs_modalities = True
+
+    @checked
+    def __init__(
+        self, num_layers: NonNegativeInt = 2, reg: NonNegative = 1e-3, **sizes: Unpack[Sizes]
+    ) -> None:
+        super().__init__(**sizes)
+        users, d = self.num_users, self.embedding_dim
+        self.encoders = PreferenceEncoders(users, self.in_channels, d, num_layers)
+        self.weights = user_weights(users, len(self.modalities))
+        self.loss_weights = {"ranking": 1 / math.log(2), "reg": reg}
+
+    @property
+    def graphs(self) -> Sequence[BaseTransform]:
+        """The symmetric user-item graph."""
+        return (UserItemGraph("sym"),)
+
+    def encode(self, data: HeteroData) -> Embeddings:
+        """Users and items of every modality, and the users' weights."""
+        users, items = self.encoders(data)
+        return {"user": {**users, WEIGHTS: self.weights}, "item": items}
+
+    def fuse(self, h: Rows, node_type: str) -> Fused:
+        """The modalities side by side, weighted for users; before what :meth:`propagate` adds."""
+        user = node_type == graph.USER
+        parts = weighted(h, self.modalities) if user else [h[m] for m in self.modalities]
+        return Fused(torch.cat(parts, dim=1))
+
+    def auxiliary_loss(self, data: HeteroData, step: Step) -> Terms:
+        """Mean squares of preferences and weights."""
+        del data
+        if not self.loss_weights["reg"]:
+            return {}
+        return {"reg": self.encoders.regulariser(step.batch.user, self.weights)}
+
+
+class CompanionBackbone(PreferenceBackbone):
+    r"""Smooths users over the graph G of users who share items: :math:`v + G v`.
+
+    G is :class:`~mrdib_graph.nn.UserGraphConv`'s.
+
+    Args:
+        user_k: Companions per user.
+        pad: What fills the slots of a user with fewer companions: ``'resample'``, a draw for
+            each epoch (the release), or ``'none'``.
+        **options: See :class:`PreferenceBackbone`.
+    """
+
+    @checked
+    def __init__(self, user_k: Count = 40, pad: Pad = "resample", **options: Any) -> None:
+        super().__init__(**options)
+        self.user_graph = UserCooccurrenceGraph(user_k, max(user_k, 200))
+        self.companions = UserGraphConv(user_k, pad)
+
+    @property
+    def graphs(self) -> Sequence[BaseTransform]:
+        """The symmetric user-item graph and the users who share items."""
+        return (*super().graphs, self.user_graph)
+
+    def prepare_epoch(self, data: HeteroData, generator: Generator) -> None:
+        """Draw what fills the empty slots of the user graph."""
+        del data
+        self.companions.draw(generator)
+
+    def propagate(self, fused: Fused, node_type: str, data: HeteroData) -> Fused:
+        """Users add what their companions are like; items stay."""
+        if node_type == graph.ITEM:
+            return fused
+        counts = graph.operator(data, f"user_cooccurrence_{self.companions.k}")
+        return fused._replace(out=fused.out + self.companions(fused.out, counts))

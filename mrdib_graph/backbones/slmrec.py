@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from typing import Unpack
 
 import torch
 from torch import Tensor
@@ -11,17 +12,16 @@ from torch_geometric.data import HeteroData
 from torch_geometric.transforms import BaseTransform
 
 from mrdib_graph import graph
-from mrdib_graph.backbones.backbone import Backbone, Step, embedding
-from mrdib_graph.backbones.messages import user_item_messages
-from mrdib_graph.errors import ConfigError
+from mrdib_graph.backbones.backbone import Sizes, Step
+from mrdib_graph.backbones.id_graph import IDGraph
 from mrdib_graph.losses import info_nce
-from mrdib_graph.nn import LightConv, Projection
+from mrdib_graph.options import NonNegative, NonNegativeInt, Positive, checked
 from mrdib_graph.subgraph import Sampling, table_rows
 from mrdib_graph.transforms import UserItemGraph
 from mrdib_graph.typing import Embeddings, Fused, Rows, Terms
 
 
-class SLMRec(Backbone):
+class SLMRec(IDGraph):
     r"""`"Self-supervised Learning for Multimedia Recommendation"
     <https://doi.org/10.1109/TMM.2022.3187556>`_ (Tao et al., IEEE TMM 2022).
 
@@ -49,14 +49,11 @@ class SLMRec(Backbone):
     :math:`B_2 e_2`, as in the field's toolbox; with one, the first of the two.
 
     Args:
-        num_users: U.
-        num_items: I.
-        in_channels: Raw width of each modality.
-        embedding_dim: d.
         num_layers: L.
         temperature: Of the in-batch softmax.
         contrast_weight: Weight of the contrast.
         contrast_temperature: :math:`\tau_s`.
+        **sizes: See :class:`~mrdib_graph.backbones.Backbone`.
 
     Shapes:
         Both tables are d wide.
@@ -67,73 +64,50 @@ class SLMRec(Backbone):
         defaults.  Negatives are sampled, and not read by this loss.
     """
 
+    can_be_sampled = True
+    needs_modalities = True
+
+    @checked
     def __init__(
         self,
-        num_users: int,
-        num_items: int,
-        in_channels: Mapping[str, int],
-        embedding_dim: int = 64,
-        num_layers: int = 3,
-        temperature: float = 0.2,
-        contrast_weight: float = 0.01,
-        contrast_temperature: float = 0.1,
+        num_layers: NonNegativeInt = 3,
+        temperature: Positive = 0.2,
+        contrast_weight: NonNegative = 0.01,
+        contrast_temperature: Positive = 0.1,
+        **sizes: Unpack[Sizes],
     ) -> None:
-        super().__init__(num_users, num_items, in_channels, embedding_dim)
-        if not in_channels:
-            raise ConfigError("slmrec: the graph has no modality, it needs one or more")
-        for name, value in (
-            ("temperature", temperature),
-            ("contrast_temperature", contrast_temperature),
-        ):
-            if not value > 0:
-                raise ConfigError(f"{name}: got {value}, expected more than 0")
+        super().__init__(num_layers, **sizes)
         self.temperature = temperature
         self.contrast_temperature = contrast_temperature
         self.loss_weights = {"ranking": 0.0, "softmax": 1.0, "contrast": contrast_weight}
-        self.user = embedding(num_users, embedding_dim)
-        self.item = embedding(num_items, embedding_dim)
-        self.conv = LightConv(num_layers)
-        self.project = ModuleDict(
-            {m: Projection(d, embedding_dim, bias=False) for m, d in in_channels.items()}
-        )
+        self.project = self.projections(bias=False)
         for weight in self.project.parameters():
             init.xavier_uniform_(weight)
-        width = embedding_dim * (1 + len(in_channels))
-        self.fusion = ModuleDict(
-            {t: _linear(width, embedding_dim) for t in (graph.USER, graph.ITEM)}
-        )
-        self.chain, self.side = _contrast_maps(self.modalities, embedding_dim)
+        d = self.embedding_dim
+        width = d * (1 + len(self.modalities))
+        self.fusion = ModuleDict({t: _linear(width, d) for t in (graph.USER, graph.ITEM)})
+        self.chain, self.side = _contrast_maps(self.modalities, d)
 
     @property
     def graphs(self) -> Sequence[BaseTransform]:
         """The symmetrically normalised user-item graph."""
         return (UserItemGraph("sym"),)
 
-    not_sampled = None
-
     def sampling(self, data: HeteroData) -> Sampling:
         """L hops along the user-item graph, on the IDs and on the features of every item there."""
-        matrix = graph.user_item_graph(data, "sym")
-        messages = [user_item_messages(matrix, "sym", self.conv.num_layers)]
-        return Sampling(messages, self.modalities, all_features=True)
+        return super().sampling(data)._replace(all_features=True)
 
     def encode(self, data: HeteroData) -> Embeddings:
         """LightGCN on the item IDs and on each modality, with the same user IDs."""
         masks = graph.item_masks(data, self.modalities)
         users: Rows = {}
         items: Rows = {}
-        users["id"], items["id"] = self._propagate(table_rows(self.item, data, "item"), data)
+        users["id"], items["id"] = self.propagate_ids(data, table_rows(self.item, data, "item"))
         for m in self.modalities:
-            users[m], items[m] = self._propagate(self._content(data, m), data)
+            users[m], items[m] = self.propagate_ids(data, self._content(data, m))
             if m in masks:  # what its neighbours pass on is not its content
                 items[m] = items[m] * masks[m].unsqueeze(1)
         return {graph.USER: users, graph.ITEM: items}
-
-    def _propagate(self, items: Tensor, data: HeteroData) -> tuple[Tensor, Tensor]:
-        users = table_rows(self.user, data, "user")
-        nodes = self.conv(torch.cat([users, items]), graph.user_item_graph(data, "sym"))
-        user, item = nodes.split([users.size(0), items.size(0)])
-        return user, item
 
     def _content(self, data: HeteroData, modality: str) -> Tensor:
         """Projected unit rows [I, d]; dividing after the map makes no copy of the features."""
@@ -146,7 +120,7 @@ class SLMRec(Backbone):
     def fuse(self, h: Rows, node_type: str) -> Fused:
         """A linear map of the ID row beside the modality rows, one for users and one for items."""
         beside = torch.cat([h["id"], *(h[m] for m in self.modalities)], dim=1)
-        return Fused(self.fusion[node_type](beside), {})
+        return Fused(self.fusion[node_type](beside))
 
     def auxiliary_loss(self, data: HeteroData, step: Step) -> Terms:
         """The main loss, and the contrast of features with IDs on the batch's positives."""

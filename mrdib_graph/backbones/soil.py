@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from collections.abc import Sequence
+from typing import Any, Literal, Unpack
 
 import torch
 from torch import Tensor
-from torch.nn import Embedding, ModuleDict
 from torch_geometric.data import HeteroData
 from torch_geometric.transforms import BaseTransform
 
-from mrdib_graph import graph
-from mrdib_graph.backbones.backbone import Backbone, Step, embedding
-from mrdib_graph.backbones.messages import item_messages
-from mrdib_graph.backbones.side_contrast import side_contrast
-from mrdib_graph.errors import ConfigError
+from mrdib_graph.backbones.backbone import Sizes, Step
+from mrdib_graph.backbones.multi_view import MultiView, gates
 from mrdib_graph.losses import info_nce
-from mrdib_graph.nn import AttentionFuser, GatedIDs, LightConv, Projection
-from mrdib_graph.subgraph import ALL, Messages, Sampling, table_rows
+from mrdib_graph.nn import AttentionFuser
+from mrdib_graph.options import NonNegative, NonNegativeInt, Positive, checked
 from mrdib_graph.transforms import InterestItemGraph, SecondOrderGraph
 from mrdib_graph.transforms.second_order_graph import RANorm
-from mrdib_graph.typing import Embeddings, Fused, Rows, Terms
+from mrdib_graph.typing import Fused, Rows, Terms
 
 
-class SOIL(Backbone):
+class SOIL(MultiView):
     r"""SOIL, from "SOIL: Contrastive Second-Order Interest Learning for Multimodal
     Recommendation" (Su, Li, Li, Lu and Zhu, MM 2024), any number of modalities.
 
@@ -45,10 +41,6 @@ class SOIL(Backbone):
         + \ell_{ui} \big(\mathrm{nce}(E_u, c_i) + \mathrm{nce}(E_u, \mathrm{side}_i)\big)
 
     Args:
-        num_users: U.
-        num_items: I.
-        in_channels: Raw width of each modality.
-        embedding_dim: d.
         num_layers: L, layers on the user-item graph.
         k: Neighbours per item in the kNN part of :math:`G_m`, the item itself included.
         k_interest: :math:`k_i`, items near a user's profile; see :class:`InterestItemGraph`.
@@ -62,6 +54,7 @@ class SOIL(Backbone):
         pair_contrast_weight: :math:`\ell_{ui}`, of that between users and their items.
         temperature: Of both contrasts.
         contrast_warmup_epochs: Epochs over which both weights rise linearly from 0; 0 for none.
+        **sizes: See :class:`~mrdib_graph.backbones.Backbone`.
 
     Shapes:
         Both tables are d wide.
@@ -75,13 +68,10 @@ class SOIL(Backbone):
         An item that lacks a modality has a row of zeros there, which only takes part in attention.
     """
 
+    @checked
     def __init__(
         self,
-        num_users: int,
-        num_items: int,
-        in_channels: Mapping[str, int],
-        embedding_dim: int = 64,
-        num_layers: int = 2,
+        num_layers: NonNegativeInt = 2,
         k: int = 10,
         k_interest: int = 10,
         k_second_order: int = 2,
@@ -90,41 +80,26 @@ class SOIL(Backbone):
         interest_count: bool = True,
         exclude_history: bool = False,
         side_scale: Literal["mean", "paper"] = "mean",
-        contrast_weight: float = 0.01,
-        pair_contrast_weight: float = 0.01,
-        temperature: float = 0.2,
-        contrast_warmup_epochs: int = 0,
+        contrast_weight: NonNegative = 0.01,
+        pair_contrast_weight: NonNegative = 0.01,
+        temperature: Positive = 0.2,
+        contrast_warmup_epochs: NonNegativeInt = 0,
+        **sizes: Unpack[Sizes],
     ) -> None:
-        super().__init__(num_users, num_items, in_channels, embedding_dim)
-        if not in_channels:
-            raise ConfigError("soil: the graph has no modality, it needs one or more")
-        if side_scale not in ("mean", "paper"):
-            raise ConfigError(f"side_scale: got {side_scale!r}, expected mean or paper")
-        for name, number in (
-            ("contrast_weight", contrast_weight),
-            ("pair_contrast_weight", pair_contrast_weight),
-            ("contrast_warmup_epochs", contrast_warmup_epochs),
-        ):
-            if not number >= 0:
-                raise ConfigError(f"{name}: got {number}, expected 0 or more")
-        if not temperature > 0:
-            raise ConfigError(f"temperature: got {temperature}, expected more than 0")
-        names = tuple(in_channels)
+        super().__init__(num_layers, temperature=temperature, **sizes)
+        names = tuple(self.modalities)
         self.second_order = SecondOrderGraph(
             k_second_order, second_order_weight, ra_norm, exclude_history, names
         )
-        self.second_order.check_sizes(num_users, num_items)
-        self.interest = InterestItemGraph(k, k_interest, interest_count, names)
+        self.second_order.check_sizes(self.num_users, self.num_items)
+        self.user_item, self.history = self.second_order.nodes, self.second_order.history
+        self.item_graphs = InterestItemGraph(k, k_interest, interest_count, names)
+        self.item_kind = self.item_graphs.kind
         self.side_divisor = len(names) + 1 if side_scale == "mean" else 1
-        self.temperature = temperature
         self.contrast_warmup_epochs = contrast_warmup_epochs
         self._contrasts = {"contrast": contrast_weight, "pair_contrast": pair_contrast_weight}
-        self.user: Embedding = embedding(num_users, embedding_dim)
-        self.item: Embedding = embedding(num_items, embedding_dim)
-        self.conv = LightConv(num_layers)
-        self.project = ModuleDict({m: Projection(d, embedding_dim) for m, d in in_channels.items()})
-        self.gate = ModuleDict({m: GatedIDs(embedding_dim) for m in names})
-        self.fuser = AttentionFuser(embedding_dim)
+        self.gate = gates(names, self.embedding_dim)
+        self.fuser = AttentionFuser(self.embedding_dim)
         self.epochs_begun: Tensor  # part of the state, so that a resumed run goes on warming up
         self.register_buffer("epochs_begun", torch.zeros((), dtype=torch.int64))
         self.register_load_state_dict_post_hook(_set_weights)  # type: ignore[no-untyped-call]
@@ -133,37 +108,7 @@ class SOIL(Backbone):
     @property
     def graphs(self) -> Sequence[BaseTransform]:
         """The user-item graph and the item graphs of second-order interest."""
-        return (self.second_order, self.interest)
-
-    not_sampled = None
-
-    def sampling(self, data: HeteroData) -> Sampling:
-        """L hops along the second-order graph; one along each item graph, and one to users."""
-        nodes, history = self.second_order.nodes, self.second_order.history
-        layers = self.conv.num_layers
-        return Sampling(
-            [
-                Messages(nodes, graph.operator(data, nodes), ALL, ALL, layers),
-                Messages(history, graph.operator(data, history), graph.USER, graph.ITEM, 1),
-                *(item_messages(data, m, self.interest.kind, 2) for m in self.modalities),
-            ],
-            self.modalities,
-            all_features=True,
-        )
-
-    def encode(self, data: HeteroData) -> Embeddings:
-        """Propagate the IDs over users and items, and the gated IDs over items, then to users."""
-        user, q = table_rows(self.user, data, "user"), table_rows(self.item, data, "item")
-        ids = self.conv(torch.cat([user, q]), graph.operator(data, self.second_order.nodes))
-        user, item = ids.split([user.size(0), q.size(0)])
-        items: Rows = {}
-        for m in self.modalities:
-            content = self.project[m](graph.item_features(data, m)[0])
-            gated = self.gate[m](q, content)
-            items[m] = graph.item_graph(data, m, self.interest.kind) @ gated
-        history = graph.operator(data, self.second_order.history)
-        users = {m: history @ x for m, x in items.items()}
-        return {"user": {"id": user, **users}, "item": {"id": item, **items}}
+        return (self.second_order, self.item_graphs)
 
     def fuse(self, h: Rows, node_type: str) -> Fused:
         """The behaviour view ``'id'`` plus what the modalities do not have in common."""
@@ -179,11 +124,9 @@ class SOIL(Backbone):
 
     def auxiliary_loss(self, data: HeteroData, step: Step) -> Terms:
         """Contrasts between the two views of a node, and between users and their items."""
-        del data
-        size, terms = step.batch.pos_item.numel(), {}
-        if self.loss_weights["contrast"]:
-            terms["contrast"] = side_contrast(step, self.temperature)
+        terms = super().auxiliary_loss(data, step)
         if self.loss_weights["pair_contrast"]:
+            size = step.batch.pos_item.numel()
             views = [step.item.views[name][:size] for name in ("behavior", "side")]
             of_view = [info_nce(step.user.out, view, self.temperature) for view in views]
             terms["pair_contrast"] = torch.stack(of_view).sum()

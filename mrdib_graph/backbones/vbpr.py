@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import Literal
+from typing import Literal, Unpack
 
 import torch
 from torch import Tensor
-from torch.nn import Embedding, ModuleDict, Parameter, init
+from torch.nn import Embedding, Parameter, init
 from torch_geometric.data import HeteroData
 
 from mrdib_graph import graph
-from mrdib_graph.backbones.backbone import Backbone, Step, embedding
+from mrdib_graph.backbones.backbone import Backbone, Sizes, Step, embedding
 from mrdib_graph.errors import ConfigError
 from mrdib_graph.losses import emb_norm, kl_to_standard_normal
-from mrdib_graph.nn import ProductOfExperts, Projection
+from mrdib_graph.nn import ProductOfExperts
+from mrdib_graph.options import NonNegative, checked
 from mrdib_graph.subgraph import Sampling, table_rows
 from mrdib_graph.typing import Embeddings, Fused, GaussianCode, Rows, Terms
 
@@ -35,15 +35,12 @@ class VBPR(Backbone):
     in which a missing modality is no expert.
 
     Args:
-        num_users: U.
-        num_items: I.
-        in_channels: Raw width of each modality.
-        embedding_dim: d, of the ID part and of the content part.
         user_side: ``'shared'``, one visual factor for all modalities (the paper), or ``'vector'``.
         reg: Weight of the un-squared L2 norm on the fused batch rows (the field's toolbox).
         fusion: ``'sum'``, or ``'poe'``, which needs the shared factor.
         alpha_poe: Weight of the divergence of the items' fused codes from the prior, the loss term
             ``poe_kl``; codes are drawn in training where it is above 0, and are the mean at 0.
+        **sizes: See :class:`~mrdib_graph.backbones.Backbone`.
 
     Shapes:
         Tables are 2 d wide, d (M + 1) with ``user_side='vector'``.
@@ -53,49 +50,40 @@ class VBPR(Backbone):
         published tables leaves them out; the modalities' maps share one bias, b.
     """
 
+    can_be_sampled = True
+
+    @checked
     def __init__(
         self,
-        num_users: int,
-        num_items: int,
-        in_channels: Mapping[str, int],
-        embedding_dim: int = 64,
         user_side: Literal["shared", "vector"] = "shared",
-        reg: float = 0.0,
+        reg: NonNegative = 0.0,
         fusion: Literal["sum", "poe"] = "sum",
-        alpha_poe: float = 0.0,
+        alpha_poe: NonNegative = 0.0,
+        **sizes: Unpack[Sizes],
     ) -> None:
-        super().__init__(num_users, num_items, in_channels, embedding_dim)
-        if user_side not in ("shared", "vector"):
-            raise ConfigError(f"user_side: got {user_side!r}, expected shared or vector")
-        if fusion not in ("sum", "poe"):
-            raise ConfigError(f"fusion: got {fusion!r}, expected sum or poe")
+        super().__init__(**sizes)
         if fusion == "poe" and user_side == "vector":
             raise ConfigError(
                 "fusion: 'poe' makes one code of all modalities, which one user vector per "
                 "modality cannot score; set user_side='shared'"
             )
-        if not alpha_poe >= 0 or (alpha_poe and fusion == "sum"):
+        if alpha_poe and fusion == "sum":
             raise ConfigError(f"alpha_poe: got {alpha_poe}, expected 0, or more with fusion='poe'")
         self.user_side = user_side
+        self.draws_codes = alpha_poe > 0
         self.loss_weights = {"reg": reg, "poe_kl": alpha_poe}
-        parts = len(self.modalities) if user_side == "vector" else 1
-        self.user: Embedding = embedding(num_users, embedding_dim * (1 + parts))
-        self.item = embedding(num_items, embedding_dim)
-        self.bias = Parameter(torch.zeros(embedding_dim))
-        self.project = ModuleDict(
-            {m: Projection(d, embedding_dim, bias=False) for m, d in in_channels.items()}
-        )
+        d, parts = self.embedding_dim, len(self.modalities) if user_side == "vector" else 1
+        self.user: Embedding = embedding(self.num_users, d * (1 + parts))
+        self.item = embedding(self.num_items, d)
+        self.bias = Parameter(torch.zeros(d))
+        self.project = self.projections(bias=False)
         self.experts = (
-            ProductOfExperts(self.modalities, embedding_dim)
-            if fusion == "poe" and self.modalities
-            else None
+            ProductOfExperts(self.modalities, d) if fusion == "poe" and self.modalities else None
         )
         # Xavier normal of the one concatenated map
-        std = math.sqrt(2 / (sum(in_channels.values()) + embedding_dim))
+        std = math.sqrt(2 / (sum(self.in_channels.values()) + d))
         for weight in self.project.parameters():
             init.normal_(weight, std=std)
-
-    not_sampled = None
 
     def sampling(self, data: HeteroData) -> Sampling:
         """No messages: a subgraph is the nodes of the batch."""
@@ -104,20 +92,17 @@ class VBPR(Backbone):
 
     def encode(self, data: HeteroData) -> Embeddings:
         """All rows."""
-        item = table_rows(self.item, data, "item")
-        return {
-            "user": self._user_rows(table_rows(self.user, data, "user")),
-            "item": {"id": item, **self._content(data, None)},
-        }
+        return self._encode(data, None, None)
 
     def encode_rows(self, data: HeteroData, users: Tensor, items: Tensor) -> Embeddings:
         """The rows of a batch, projecting no other item."""
+        return self._encode(data, users, items)
+
+    def _encode(self, data: HeteroData, users: Tensor | None, items: Tensor | None) -> Embeddings:
+        item = table_rows(self.item, data, "item", items)
         return {
             "user": self._user_rows(table_rows(self.user, data, "user", users)),
-            "item": {
-                "id": table_rows(self.item, data, "item", items),
-                **self._content(data, items),
-            },
+            "item": {"id": item, **self._content(data, items)},
         }
 
     def _user_rows(self, rows: Tensor) -> Rows:
@@ -137,15 +122,15 @@ class VBPR(Backbone):
     def fuse(self, h: Rows, node_type: str) -> Fused:
         """The ID part beside the content part."""
         if self.user_side == "vector":
-            return Fused(torch.cat([h[name] for name in ["id", *self.modalities]], dim=1), {})
+            return Fused(torch.cat([h[name] for name in ["id", *self.modalities]], dim=1))
         if node_type == graph.USER:
-            return Fused(torch.cat([h["id"], h["theta"]], dim=1), {})
+            return Fused(torch.cat([h["id"], h["theta"]], dim=1))
         if self.experts is None:
             content = sum((h[m] for m in self.modalities), torch.zeros_like(h["id"]))
             return Fused(torch.cat([h["id"], content], dim=1), {"content": content})
         code = self.experts(h)
         assert code.log_var is not None
-        content = code.sample if self.loss_weights["poe_kl"] else code.mean
+        content = code.sample if self.draws_codes else code.mean
         views = {"content": content, "mean": code.mean, "log_var": code.log_var}
         return Fused(torch.cat([h["id"], content], dim=1), views)
 
@@ -163,7 +148,7 @@ class VBPR(Backbone):
         if self.loss_weights["reg"]:
             size = step.batch.pos_item.numel()
             terms["reg"] = emb_norm(step.user.out, step.item.out[:size], step.item.out[size:])
-        if self.loss_weights["poe_kl"]:
+        if self.draws_codes:
             mean, log_var = step.item.views["mean"], step.item.views["log_var"]
             terms["poe_kl"] = kl_to_standard_normal(GaussianCode(mean, log_var, mean)).mean()
         return terms

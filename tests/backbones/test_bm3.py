@@ -252,11 +252,11 @@ def test_mrdib_stands_beside_the_score_only() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"dropout": 1.0}, "dropout: got 1.0, expected 0 or more and below 1"),
-        ({"reg": -0.1}, "reg: got -0.1, expected 0 or more"),
-        ({"alignment_weight": -1.0}, "alignment_weight: got -1.0, expected 0 or more"),
-        ({"num_layers": -1}, "num_layers: got -1"),
-        ({"user_side": "max"}, "user_side: got 'max'"),
+        ({"dropout": 1.0}, "dropout'?: got 1.0, expected a probability below 1"),
+        ({"reg": -0.1}, "reg'?: got -0.1, expected 0 or more"),
+        ({"alignment_weight": -1.0}, "alignment_weight'?: got -1.0, expected 0 or more"),
+        ({"num_layers": -1}, "num_layers'?: got -1"),
+        ({"user_side": "max"}, "user_side'?: got 'max'"),
     ],
 )
 def test_options(options: dict[str, object], message: str) -> None:
@@ -266,4 +266,4 @@ def test_options(options: dict[str, object], message: str) -> None:
 
 def test_needs_a_modality() -> None:
     with pytest.raises(ConfigError, match="no modality"):
-        BM3(3, 4, {})
+        BM3(num_users=3, num_items=4, in_channels={})

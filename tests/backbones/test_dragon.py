@@ -92,13 +92,13 @@ def test_terms_and_gradients() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"k": 0}, "k: got 0, expected 1 or more"),
-        ({"user_k": 0}, "user_k: got 0, expected 1 or more"),
-        ({"num_item_layers": 0}, "num_item_layers: got 0, expected 1 or more"),
-        ({"pad": "zeros"}, "pad: got 'zeros', expected resample or none"),
+        ({"k": 0}, "k'?: got 0, expected 1 or more"),
+        ({"user_k": 0}, "user_k'?: got 0, expected 1 or more"),
+        ({"num_item_layers": 0}, "num_item_layers'?: got 0, expected 1 or more"),
+        ({"pad": "zeros"}, "pad'?: got 'zeros', expected resample or none"),
         (
             {"modality_weights": {"sound": 1.0}},
-            "modality_weights: got sound, expected one",
+            "modality_weights'?: got sound, expected one",
         ),
     ],
 )
@@ -109,4 +109,4 @@ def test_options(options: dict[str, object], message: str) -> None:
 
 def test_needs_a_modality() -> None:
     with pytest.raises(ConfigError, match="no modality"):
-        DRAGON(3, 4, {})
+        DRAGON(num_users=3, num_items=4, in_channels={})

@@ -41,7 +41,7 @@ def ids(backbone: FREEDOM) -> Tensor:
 def pruned(backbone: FREEDOM, data: HeteroData, seed: int = 0) -> SparseMatrix:
     """The graph that an epoch trains on."""
     backbone.train().prepare_epoch(data, Generator().manual_seed(seed))
-    return backbone._user_item_graph(data)
+    return backbone.user_item_matrix(data)
 
 
 def dense_item_graph(data: HeteroData, modality: str, k: int) -> Tensor:
@@ -123,7 +123,7 @@ def test_draws_of_the_two_by_two_graph(two_by_two: HeteroData) -> None:
     generator, counts = Generator().manual_seed(0), {(0, 2): 0, (0, 3): 0, (1, 3): 0}
     for _ in range(3_000):
         backbone.prepare_epoch(data, generator)
-        s = backbone._user_item_graph(data)
+        s = backbone.user_item_matrix(data)
         assert s.value.tolist() == [1.0, 1.0]  # the only edge of both its ends
         counts[tuple(s.edge_index()[:, 0].tolist())] += 1
     for edge, share in {(0, 2): 0.369, (0, 3): 0.261, (1, 3): 0.369}.items():
@@ -136,12 +136,12 @@ def test_an_epoch_keeps_its_edges_and_the_next_draws_others() -> None:
     data = backbone.prepare(data)
     first = pruned(backbone, data, seed=0)
     Recommender(backbone).tables(data)
-    assert backbone.train()._user_item_graph(data) is first
+    assert backbone.train().user_item_matrix(data) is first
     other = copy.deepcopy(backbone)
     second = pruned(backbone, data, seed=1)
     assert not torch.equal(first.edge_index(), second.edge_index())
     backbone.load_state_dict(other.state_dict())
-    assert torch.equal(backbone._user_item_graph(data).edge_index(), first.edge_index())
+    assert torch.equal(backbone.user_item_matrix(data).edge_index(), first.edge_index())
 
 
 def test_another_graph_has_edges_of_its_own() -> None:
@@ -272,21 +272,21 @@ def test_modality_weights_are_made_to_sum_to_one() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"prune": 1.0}, "prune: got 1.0, expected 0 or more and below 1"),
-        ({"prune": -0.1}, "prune: got -0.1"),
-        ({"num_item_layers": 0}, "num_item_layers: got 0, expected 1 or more"),
-        ({"k": 0}, "k: got 0, expected 1 or more"),
-        ({"reg": -1.0}, "reg: got -1.0, expected 0 or more"),
-        ({"user_side": "max"}, "user_side: got 'max'"),
+        ({"prune": 1.0}, "prune'?: got 1.0, expected a probability below 1"),
+        ({"prune": -0.1}, "prune'?: got -0.1"),
+        ({"num_item_layers": 0}, "num_item_layers'?: got 0, expected 1 or more"),
+        ({"k": 0}, "k'?: got 0, expected 1 or more"),
+        ({"reg": -1.0}, "reg'?: got -1.0, expected 0 or more"),
+        ({"user_side": "max"}, "user_side'?: got 'max'"),
         (
             {"modality_weights": {"image": 1.0, "audio": 1.0}},
-            "modality_weights: got image, audio, expected one for each of image, text",
+            "modality_weights'?: got image, audio, expected one for each of image, text",
         ),
-        ({"modality_weights": {"image": 1.0}}, "modality_weights: got image, expected one for"),
-        ({"modality_weights": {}}, "modality_weights: got none"),
+        ({"modality_weights": {"image": 1.0}}, "modality_weights'?: got image, expected one for"),
+        ({"modality_weights": {}}, "modality_weights'?: got none"),
         ({"modality_weights": {"image": -1.0, "text": 2.0}}, "expected 0 or more and one above 0"),
         ({"modality_weights": {"image": 0.0, "text": 0.0}}, "expected 0 or more and one above 0"),
-        ({"modality_weights": {"image": "a", "text": 1}}, "expected 0 or more and one above 0"),
+        ({"modality_weights": {"image": "a", "text": 1}}, "got 'a', expected a number"),
     ],
 )
 def test_options(options: dict[str, object], message: str) -> None:
@@ -296,4 +296,4 @@ def test_options(options: dict[str, object], message: str) -> None:
 
 def test_needs_a_modality() -> None:
     with pytest.raises(ConfigError, match="no modality"):
-        FREEDOM(3, 4, {})
+        FREEDOM(num_users=3, num_items=4, in_channels={})

@@ -182,7 +182,7 @@ def test_regulariser() -> None:
 
 def test_start_of_the_tables() -> None:
     torch.manual_seed(0)
-    backbone = GRCN(300, 200, {"image": 600, "text": 40})
+    backbone = GRCN(num_users=300, num_items=200, in_channels={"image": 600, "text": 40})
     for weight, shape, fan in (
         (backbone.user.weight, (300, 64), 564),
         (backbone.item.weight, (200, 64), 564),
@@ -198,9 +198,9 @@ def test_start_of_the_tables() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"routing": "both"}, "routing: got 'both', expected published or clean"),
-        ({"num_layers": -1}, "num_layers: got -1, expected 0 or more"),
-        ({"num_routing": -1}, "num_routing: got -1, expected 0 or more"),
+        ({"routing": "both"}, "routing'?: got 'both', expected published or clean"),
+        ({"num_layers": -1}, "num_layers'?: got -1, expected 0 or more"),
+        ({"num_routing": -1}, "num_routing'?: got -1, expected 0 or more"),
     ],
 )
 def test_options(options: dict[str, object], message: str) -> None:
@@ -210,4 +210,4 @@ def test_options(options: dict[str, object], message: str) -> None:
 
 def test_needs_a_modality() -> None:
     with pytest.raises(ConfigError, match="no modality"):
-        GRCN(3, 4, {})
+        GRCN(num_users=3, num_items=4, in_channels={})

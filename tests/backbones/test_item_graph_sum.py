@@ -33,8 +33,11 @@ def test_shares_sum_to_one_in_the_order_of_the_modalities() -> None:
 @pytest.mark.parametrize(
     ("weights", "message"),
     [
-        ({"image": 1.0, "audio": 1.0}, "modality_weights: got image, audio, expected one for each"),
-        ({"image": 1.0}, "modality_weights: got image, expected one for each of image, text"),
+        (
+            {"image": 1.0, "audio": 1.0},
+            "got image, audio, expected one for each",
+        ),
+        ({"image": 1.0}, "modality_weights'?: got image, expected one for each of image, text"),
         ({"image": 1.0, "text": -1.0}, "expected 0 or more and one above 0"),
         ({"image": 0.0, "text": 0.0}, "expected 0 or more and one above 0"),
     ],
@@ -45,7 +48,7 @@ def test_weights_that_do_not_fit(weights: dict[str, float], message: str) -> Non
 
 
 def test_numbers() -> None:
-    with pytest.raises(ConfigError, match="k: got 0, expected 1 or more"):
+    with pytest.raises(ConfigError, match="k'?: got 0, expected 1 or more"):
         ItemGraphSum(["image"], k=0)
-    with pytest.raises(ConfigError, match="num_item_layers: got 0, expected 1 or more"):
-        ItemGraphSum(["image"], num_layers=0)
+    with pytest.raises(ConfigError, match="num_item_layers'?: got 0, expected 1 or more"):
+        ItemGraphSum(["image"], num_item_layers=0)

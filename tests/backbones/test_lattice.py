@@ -112,13 +112,13 @@ def test_regulariser_reads_the_fused_rows() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"mix": 1.5}, "mix: got 1.5, expected 0 to 1"),
-        ({"num_item_layers": 0}, "num_item_layers: got 0, expected 1 or more"),
-        ({"user_side": "max"}, "user_side: got 'max', expected fused or mean or vector"),
-        ({"cf_model": "ngcf"}, "cf_model: got 'ngcf', expected lightgcn or mf"),
-        ({"learned_norm": "both"}, "learned_norm: got 'both'"),
-        ({"ui_norm": "row"}, "ui_norm: got 'row', expected row_self or sym"),
-        ({"k": 0}, "k: got 0, expected 1 or more"),
+        ({"mix": 1.5}, "mix'?: got 1.5, expected 0 to 1"),
+        ({"num_item_layers": 0}, "num_item_layers'?: got 0, expected 1 or more"),
+        ({"user_side": "max"}, "user_side'?: got 'max', expected fused, mean or vector"),
+        ({"cf_model": "ngcf"}, "cf_model'?: got 'ngcf', expected lightgcn or mf"),
+        ({"learned_norm": "both"}, "learned_norm'?: got 'both'"),
+        ({"ui_norm": "row"}, "ui_norm'?: got 'row', expected row_self or sym"),
+        ({"k": 0}, "k'?: got 0, expected 1 or more"),
     ],
 )
 def test_options(options: dict[str, object], message: str) -> None:
@@ -128,7 +128,7 @@ def test_options(options: dict[str, object], message: str) -> None:
 
 def test_needs_a_modality() -> None:
     with pytest.raises(ConfigError, match="no modality"):
-        LATTICE(3, 4, {})
+        LATTICE(num_users=3, num_items=4, in_channels={})
 
 
 def test_the_search_is_that_of_the_raw_and_of_the_learned_graph(monkeypatch) -> None:

@@ -43,7 +43,7 @@ def item_graphs(backbone: LATTICE, data: HeteroData) -> list[Tensor]:
     """Every A_m, read off by propagating the identity."""
     backbone.eval()
     eye = torch.eye(backbone.num_items)
-    rows = backbone._propagate(backbone.prepare(data), eye)
+    rows = backbone._content(backbone.prepare(data), eye, backbone.training)
     return [rows[m].detach() for m in backbone.modalities]
 
 

@@ -6,6 +6,7 @@ from torch_geometric.data import HeteroData
 
 from mrdib_graph import graph
 from mrdib_graph.backbones import LATTICE
+from mrdib_graph.backbones.lattice import WEIGHTS
 from mrdib_graph.loader import TripletLoader
 from mrdib_graph.recommender import Recommender
 from mrdib_graph.testing import tiny_data
@@ -66,6 +67,22 @@ def test_later_batches_weigh_the_modalities_as_the_first_did() -> None:
         h = sum(w * rows[m] for w, m in zip(weights, backbone.modalities, strict=True))
         content = backbone.fuse(rows, "item").views["content"]
         torch.testing.assert_close(content, torch.nn.functional.normalize(h, dim=1))
+
+
+def test_fuse_reads_its_rows_and_not_what_was_encoded_last() -> None:
+    data = tiny_data()
+    steps = Steps(made(data), data)
+    backbone = steps.recommender.backbone
+    steps.begin_epoch()
+    steps.step()
+    later = backbone.train().encode(steps.data)["item"]
+    assert WEIGHTS in later and not later[WEIGHTS].requires_grad
+    out = backbone.fuse(later, "item").out
+    rows = backbone.eval().encode(steps.data)["item"]
+    assert WEIGHTS not in rows
+    assert torch.equal(backbone.train().fuse(later, "item").out, out)
+    now = backbone.fuse(rows, "item").out
+    assert torch.equal(now, backbone.eval().fuse(rows, "item").out)
 
 
 @pytest.mark.parametrize("mix", [0.9, 1.0])

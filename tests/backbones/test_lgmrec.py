@@ -229,7 +229,7 @@ def test_every_parameter_is_trained(modalities: tuple[str, ...]) -> None:
 
 
 def test_start_of_the_maps() -> None:
-    backbone = LGMRec(3, 4, {"image": 400}, num_hyperedges=20)
+    backbone = LGMRec(num_users=3, num_items=4, in_channels={"image": 400}, num_hyperedges=20)
     weights = (backbone.project["image"].linear.weight, backbone.hyperedges["image"].linear.weight)
     for weight, fan in zip(weights, (464, 420), strict=True):
         bound = math.sqrt(6 / fan)  # Xavier uniform
@@ -240,11 +240,11 @@ def test_start_of_the_maps() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"num_hyper_layers": 0}, "num_hyper_layers: got 0, expected 1 or more"),
-        ({"num_hyperedges": 0}, "num_hyperedges: got 0, expected 1 or more"),
-        ({"dropout": 1.0}, "dropout: got 1.0, expected a probability below 1"),
-        ({"temperature": 0.0}, "temperature: got 0.0, expected more than 0"),
-        ({"hyper_temperature": 0.0}, "hyper_temperature: got 0.0, expected more than 0"),
+        ({"num_hyper_layers": 0}, "num_hyper_layers'?: got 0, expected 1 or more"),
+        ({"num_hyperedges": 0}, "num_hyperedges'?: got 0, expected 1 or more"),
+        ({"dropout": 1.0}, "dropout'?: got 1.0, expected a probability below 1"),
+        ({"temperature": 0.0}, "temperature'?: got 0.0, expected more than 0"),
+        ({"hyper_temperature": 0.0}, "hyper_temperature'?: got 0.0, expected more than 0"),
     ],
 )
 def test_options(options: dict[str, float], message: str) -> None:
@@ -254,4 +254,4 @@ def test_options(options: dict[str, float], message: str) -> None:
 
 def test_needs_a_modality() -> None:
     with pytest.raises(ConfigError, match="no modality"):
-        LGMRec(3, 4, {})
+        LGMRec(num_users=3, num_items=4, in_channels={})

@@ -186,13 +186,13 @@ def test_switches_leave_out_what_they_would_train() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"k": 0}, "k: got 0, expected 1 or more"),
-        ({"temperature": 0.0}, "temperature: got 0.0, expected more than 0"),
-        ({"contrast_rows": 0}, "contrast_rows: got 0, expected 1 or more, or None"),
-        ({"noise": -1.0}, "noise: got -1.0, expected 0 or more"),
+        ({"k": 0}, "k'?: got 0, expected 1 or more"),
+        ({"temperature": 0.0}, "temperature'?: got 0.0, expected more than 0"),
+        ({"contrast_rows": 0}, "contrast_rows'?: got 0, expected 1 or more or null"),
+        ({"noise": -1.0}, "noise'?: got -1.0, expected 0 or more"),
         (
             {"modality_weights": {"sound": 1.0}},
-            "modality_weights: got sound, expected one",
+            "modality_weights'?: got sound, expected one",
         ),
     ],
 )
@@ -203,4 +203,4 @@ def test_options(options: dict[str, object], message: str) -> None:
 
 def test_needs_a_modality() -> None:
     with pytest.raises(ConfigError, match="no modality"):
-        MENTOR(3, 4, {})
+        MENTOR(num_users=3, num_items=4, in_channels={})

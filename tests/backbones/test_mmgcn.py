@@ -112,7 +112,12 @@ def test_modalities_in_another_order_give_the_same_tables() -> None:
     data = tiny_data()
     backbone = made(data)
     torch.manual_seed(1)
-    other = MMGCN(30, 40, dict(reversed(backbone.in_channels.items())), embedding_dim=8)
+    other = MMGCN(
+        num_users=30,
+        num_items=40,
+        in_channels=dict(reversed(backbone.in_channels.items())),
+        embedding_dim=8,
+    )
     other.load_state_dict(backbone.state_dict())
     assert other.modalities == ["text", "image"]
     for one, two in zip(
@@ -202,7 +207,7 @@ def test_regulariser() -> None:
 
 def test_start_of_the_tables() -> None:
     torch.manual_seed(0)
-    backbone = MMGCN(300, 200, {"image": 600, "text": 40})
+    backbone = MMGCN(num_users=300, num_items=200, in_channels={"image": 600, "text": 40})
     for name, shape, fan in (
         ("user_ids", (300, 64), 564),
         ("item_ids", (200, 64), 564),
@@ -223,7 +228,7 @@ def test_an_item_without_a_modality_has_a_row_of_zeros() -> None:
 
 
 def test_options() -> None:
-    with pytest.raises(ConfigError, match="hidden_channels: got 0, expected 1 or more"):
+    with pytest.raises(ConfigError, match="hidden_channels'?: got 0, expected 1 or more"):
         MMGCN.from_data(tiny_data(), hidden_channels=0)
     with pytest.raises(ConfigError, match="no modality"):
-        MMGCN(3, 4, {})
+        MMGCN(num_users=3, num_items=4, in_channels={})

@@ -31,5 +31,5 @@ def test_vectors_are_learned_and_fused_has_none() -> None:
 
 
 def test_unknown_kind() -> None:
-    with pytest.raises(ConfigError, match="user_side: got 'max', expected fused or mean or vector"):
+    with pytest.raises(ConfigError, match="kind: got 'max', expected fused, mean or vector"):
         ModalityUsers("max", 30, ["image"], 4)  # type: ignore[arg-type]

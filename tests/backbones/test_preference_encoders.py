@@ -4,8 +4,11 @@ import pytest
 import torch
 
 from mrdib_graph import graph
+from mrdib_graph.backbones import DRAGON, MENTOR, DualGNN
 from mrdib_graph.backbones.preference_encoders import (
     WEIGHTS,
+    CompanionBackbone,
+    PreferenceBackbone,
     PreferenceEncoders,
     user_weights,
     weighted,
@@ -57,6 +60,9 @@ def test_weighted_rows() -> None:
     assert image.tolist() == [[0.25, 0.5]] and text.tolist() == [[6.0, 8.0]]
 
 
-def test_needs_a_modality() -> None:
+@pytest.mark.parametrize("cls", [DRAGON, DualGNN, MENTOR])
+def test_needs_a_modality(cls: type[PreferenceBackbone]) -> None:
+    assert issubclass(cls, PreferenceBackbone)
+    assert issubclass(cls, CompanionBackbone) == (cls is not MENTOR)
     with pytest.raises(ConfigError, match="no modality"):
-        PreferenceEncoders(3, {}, 8)
+        cls(num_users=3, num_items=4, in_channels={})

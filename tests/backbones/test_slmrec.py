@@ -176,7 +176,7 @@ def test_contrast_where_no_positive_has_the_modality() -> None:
 def test_the_last_of_several_modalities_is_met_in_half_the_width(
     modalities: tuple[str, ...], widths: list[int]
 ) -> None:
-    backbone = SLMRec(3, 4, dict.fromkeys(modalities, 5))
+    backbone = SLMRec(num_users=3, num_items=4, in_channels=dict.fromkeys(modalities, 5))
     assert [backbone.side[m].out_features for m in modalities] == widths
     row = torch.zeros(64)
     for m, width in zip(modalities, widths, strict=True):
@@ -194,7 +194,7 @@ def test_every_parameter_is_trained(modalities: tuple[str, ...]) -> None:
 
 
 def test_start_of_the_maps() -> None:
-    backbone = SLMRec(3, 4, {"image": 400, "text": 20})
+    backbone = SLMRec(num_users=3, num_items=4, in_channels={"image": 400, "text": 20})
     weights = [backbone.project["image"].linear.weight, backbone.fusion["user"].weight]
     for weight, fan in zip([*weights, backbone.side["text"].weight], (464, 256, 96), strict=True):
         bound = math.sqrt(6 / fan)  # Xavier uniform
@@ -204,10 +204,10 @@ def test_start_of_the_maps() -> None:
 
 @pytest.mark.parametrize("name", ["temperature", "contrast_temperature"])
 def test_options(name: str) -> None:
-    with pytest.raises(ConfigError, match=f"{name}: got 0, expected more than 0"):
+    with pytest.raises(ConfigError, match=f"'{name}': got 0, expected more than 0"):
         SLMRec.from_data(tiny_data(), **{name: 0})
 
 
 def test_needs_a_modality() -> None:
     with pytest.raises(ConfigError, match="no modality"):
-        SLMRec(3, 4, {})
+        SLMRec(num_users=3, num_items=4, in_channels={})

@@ -53,7 +53,7 @@ def test_tables_are_the_formula_on_dense_matrices(
         linear, gate = backbone.project[m].linear, backbone.gate[m].gate
         content = x @ linear.weight.T + linear.bias
         y = q * torch.sigmoid(content @ gate.weight.T + gate.bias)
-        i = graph.item_graph(ready, m, backbone.interest.kind).dense() @ y
+        i = graph.item_graph(ready, m, backbone.item_kind).dense() @ y
         e.append(torch.cat([s_ui @ i, i]))
     hidden, score = backbone.fuser.hidden, backbone.fuser.score
     logits = [torch.tanh(e_m @ hidden.weight.T + hidden.bias) @ score.weight.T for e_m in e]
@@ -95,7 +95,7 @@ def test_gates_of_zero_halve_the_ids() -> None:
     ready = backbone.prepare(data)
     rows = backbone.encode(ready)["item"]
     for m in backbone.modalities:
-        expected = graph.item_graph(ready, m, backbone.interest.kind) @ (backbone.item.weight / 2)
+        expected = graph.item_graph(ready, m, backbone.item_kind) @ (backbone.item.weight / 2)
         torch.testing.assert_close(rows[m], expected)
 
 
@@ -160,7 +160,8 @@ def test_options_reach_the_graphs() -> None:
     assert repr(backbone.second_order) == (
         "SecondOrderGraph(k=3, weight=1.0, ra_norm='published', exclude_history=True)"
     )
-    assert repr(backbone.interest) == ("InterestItemGraph(k=4, k_interest=3, interest_count=False)")
+    expected = "InterestItemGraph(k=4, k_interest=3, interest_count=False)"
+    assert repr(backbone.item_graphs) == expected
     published, block = backbone, made(data, exclude_history=True, k_second_order=3)
     tables = [Recommender(b).tables(data)[0] for b in (published, block)]
     assert not torch.allclose(*tables)
@@ -169,13 +170,13 @@ def test_options_reach_the_graphs() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"side_scale": "sum"}, "side_scale: got 'sum', expected mean or paper"),
-        ({"temperature": 0.0}, "temperature: got 0.0, expected more than 0"),
-        ({"contrast_weight": -1.0}, "contrast_weight: got -1.0, expected 0 or more"),
-        ({"pair_contrast_weight": -1.0}, "pair_contrast_weight: got -1.0, expected 0 or more"),
-        ({"contrast_warmup_epochs": -1}, "contrast_warmup_epochs: got -1, expected 0 or more"),
-        ({"k": 0}, "k: got 0, expected 1 or more"),
-        ({"k_second_order": -1}, "k_second_order: got -1, expected 0 or more"),
+        ({"side_scale": "sum"}, "side_scale'?: got 'sum', expected mean or paper"),
+        ({"temperature": 0.0}, "temperature'?: got 0.0, expected more than 0"),
+        ({"contrast_weight": -1.0}, "contrast_weight'?: got -1.0, expected 0 or more"),
+        ({"pair_contrast_weight": -1.0}, "pair_contrast_weight'?: got -1.0, expected 0 or more"),
+        ({"contrast_warmup_epochs": -1}, "contrast_warmup_epochs'?: got -1, expected 0 or more"),
+        ({"k": 0}, "k'?: got 0, expected 1 or more"),
+        ({"k_second_order": -1}, "k_second_order'?: got -1, expected 0 or more"),
         ({"ra_norm": "published"}, "ra_norm: 'published' .* got 40 items, 30 users"),
     ],
 )
@@ -185,5 +186,5 @@ def test_options(options: dict[str, object], message: str) -> None:
 
 
 def test_needs_a_modality() -> None:
-    with pytest.raises(ConfigError, match="soil: the graph has no modality"):
-        SOIL(3, 4, {})
+    with pytest.raises(ConfigError, match="the graph has no modality"):
+        SOIL(num_users=3, num_items=4, in_channels={})

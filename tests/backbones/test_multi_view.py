@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from mrdib_graph.backbones import Step
-from mrdib_graph.backbones.side_contrast import side_contrast
+from mrdib_graph.backbones.multi_view import side_contrast
 from mrdib_graph.typing import Fused, Triplets
 
 
