@@ -31,13 +31,10 @@ from mrdib_graph import graph
 from mrdib_graph.baselines import ContentCosine
 from mrdib_graph.cli import run as main_job
 from mrdib_graph.evaluation import Evaluator, MetricResult, cold_items, slice_metrics
-from mrdib_graph.experiment import ArmSpec, open_dataset, train_arm
-from mrdib_graph.experiment.checks import check_settings
-from mrdib_graph.experiment.closed_form import fit_baseline
-from mrdib_graph.experiment.config import RunConfig, settings_name
-from mrdib_graph.experiment.objectives import build_backbone, why_not
+from mrdib_graph.experiment import build_arms, open_dataset, possible_arms, train_arms
+from mrdib_graph.experiment.config import RunConfig
+from mrdib_graph.experiment.fit_baselines import fit_baseline
 from mrdib_graph.experiment.report import MAIN_METRIC
-from mrdib_graph.tracking import Tracker
 from mrdib_graph.transforms import SplitInteractions
 from mrdib_graph.typing import Metrics
 
@@ -96,25 +93,18 @@ def run_seed(config: RunConfig, seed: int, arguments: argparse.Namespace) -> dic
     evaluator, part = Evaluator(data), arguments.part
     cold = cold_items(data, part)
     found = untrained(here, data, evaluator, cold, part)
-    for backbone in here.backbone:
-        settings = here.settings[settings_name(backbone)]
-        model = build_backbone(backbone, data, settings)
-        for objective in here.arms:
-            if why_not(settings, objective, model, data):
-                continue
-            trained = train_arm(
-                ArmSpec(backbone, objective), seed, here, data, evaluator, Tracker()
-            )
-            recommender = trained.recommender
-            moved = data.to(str(next(recommender.parameters()).device))
-            keeps: dict[str, list[str] | None] = {"": None}
-            trained_on = recommender.backbone
-            if trained_on.has_ids and trained_on.modalities:
-                keeps[ONLY] = trained_on.content_names(trained_on.modalities)
-            for suffix, keep in keeps.items():
-                tables = recommender.tables(moved, keep)
-                name = f"{settings_name(backbone)} {objective}{suffix}"
-                found[name] = measure(rank_tables(evaluator, tables, part), cold)
+    arms = possible_arms(build_arms(here), data, lambda _: None)
+    for trained in train_arms(arms, [seed], data, evaluator, quiet=here.quiet):
+        recommender = trained.recommender
+        moved = data.to(str(next(recommender.parameters()).device))
+        keeps: dict[str, list[str] | None] = {"": None}
+        trained_on = recommender.backbone
+        if trained_on.has_ids and trained_on.modalities:
+            keeps[ONLY] = trained_on.content_names(trained_on.modalities)
+        for suffix, keep in keeps.items():
+            tables = recommender.tables(moved, keep)
+            name = f"{trained.arm.backbone_name} {trained.arm.name}{suffix}"
+            found[name] = measure(rank_tables(evaluator, tables, part), cold)
     line = ", ".join(f"{name} {m[f'{COLD} {METRICS[0]}']:.4f}" for name, m in found.items())
     print(f"split seed {seed}, {COLD}, {int(cold.sum())} items: {line}", flush=True)
     return found
@@ -163,7 +153,7 @@ def main(argv: list[str]) -> None:
     arguments = parser.parse_args(argv)
     out, arguments.out = arguments.out, None
     config = main_job.read_config(arguments)
-    check_settings(config, config.backbone)
+    build_arms(config)  # a wrong setting fails before anything is read
     seeds = seeds_of(arguments.split_seeds, "--split-seeds")
     results: list[dict[str, Metrics]] = []
     for seed in seeds:

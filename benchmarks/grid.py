@@ -24,11 +24,9 @@ from script import start
 from mrdib_graph.cli import run as main_job
 from mrdib_graph.errors import ConfigError
 from mrdib_graph.evaluation import Evaluator
-from mrdib_graph.experiment import ArmSpec, open_dataset, train_arm
+from mrdib_graph.experiment import build_arm, build_arms, open_dataset, train_arms
 from mrdib_graph.experiment import config as configuration
-from mrdib_graph.experiment.checks import check_settings
 from mrdib_graph.experiment.config import settings_name
-from mrdib_graph.tracking import Tracker
 from mrdib_graph.tuning import Trial, write_trials
 
 MONITOR = "recall@20"
@@ -46,15 +44,15 @@ def parse_grid(text: str) -> tuple[str, list[str]]:
     return key, values.split(",")
 
 
-def own_values(point: dict[str, str], objective: str) -> dict[str, Any]:
+def own_values(point: dict[str, str], arm: str) -> dict[str, Any]:
     """A point's settings of one arm, named as the arm names them; those of other arms left out."""
     found = {}
     for key, text in point.items():
         part, _, rest = key.partition(".")
-        arm, _, own = rest.partition(".")
+        named, _, own = rest.partition(".")
         if part != "arms":
             found[key] = configuration.parse_value(text)
-        elif arm in ("ARM", objective):
+        elif named in ("ARM", arm):
             found[own] = configuration.parse_value(text)
     return found
 
@@ -72,40 +70,36 @@ def search(argv: list[str]) -> None:
         keys = ", ".join(key for key, _ in axes)
         raise ConfigError(f"--grid: got {keys}, which names one twice; give its values together")
     points = [dict(zip(grid, p, strict=True)) for p in itertools.product(*grid.values())]
-    configs = {}
-    for backbone, objective in itertools.product(config.backbone, config.arms):
+    tried = {}
+    for backbone, arm in itertools.product(config.backbone, config.arms):
         for number, point in enumerate(points):  # a wrong key fails before anything is read
             arguments.set = given + [
-                f"settings.{settings_name(backbone)}.{key.replace('ARM', objective)}={value}"
+                f"settings.{settings_name(backbone)}.{key.replace('ARM', arm)}={value}"
                 for key, value in point.items()
             ]
             here = main_job.read_config(arguments)
-            check_settings(dataclasses.replace(here, arms=[objective]), [backbone])
-            configs[backbone, objective, number] = here
+            build_arms(dataclasses.replace(here, backbone=[backbone], arms=[arm]))
+            settings = here.settings[settings_name(backbone)]
+            tried[backbone, arm, number] = build_arm(settings, backbone, arm)
     data = open_dataset(config)[0]
     evaluator = Evaluator(data)
     trials = []
-    for backbone, objective in itertools.product(config.backbone, config.arms):
+    for backbone, arm in itertools.product(config.backbone, config.arms):
         rows = []
         name = settings_name(backbone)
         for number, point in enumerate(points):
-            here = configs[backbone, objective, number]
-            runs = [
-                train_arm(ArmSpec(backbone, objective), seed, here, data, evaluator, Tracker())
-                for seed in config.seeds
-            ]
+            arms = [tried[backbone, arm, number]]
+            runs = list(train_arms(arms, config.seeds, data, evaluator, quiet=config.quiet))
             value = float(np.mean([r.fit.val[MONITOR] for r in runs]))
             epochs = ", ".join(f"{r.fit.best_epoch + 1} of {r.fit.epochs}" for r in runs)
             rows.append((value, f"{point}", epochs))
-            values = own_values(point, objective)
+            values = own_values(point, arm)
             best_epochs = tuple(r.fit.best_epoch for r in runs)
             seconds = sum(r.fit.epochs * r.fit.seconds_per_epoch for r in runs)
-            trials.append(
-                Trial(name, objective, number, MONITOR, value, values, best_epochs, seconds)
-            )
-            print(f"{name} {objective} {rows[-1][1]}: {value:.4f} (epochs {epochs})", flush=True)
+            trials.append(Trial(name, arm, number, MONITOR, value, values, best_epochs, seconds))
+            print(f"{name} {arm} {rows[-1][1]}: {value:.4f} (epochs {epochs})", flush=True)
         best = max(rows)
-        print(f"best of {name} {objective}: {best[1]} with validation {MONITOR} {best[0]:.4f}")
+        print(f"best of {name} {arm}: {best[1]} with validation {MONITOR} {best[0]:.4f}")
     if out is not None:
         write_trials(Path(out), trials)
 

@@ -34,11 +34,16 @@ from mrdib_graph import graph
 from mrdib_graph.cli import run as main_job
 from mrdib_graph.errors import ConfigError, suggest
 from mrdib_graph.evaluation import Evaluator, slice_metrics
-from mrdib_graph.experiment import ArmSpec, open_dataset, train_arm
-from mrdib_graph.experiment.checks import check_settings
+from mrdib_graph.experiment import (
+    Arm,
+    build_arm,
+    build_arms,
+    open_dataset,
+    possible_arms,
+    train_arm,
+)
 from mrdib_graph.experiment.config import RunConfig, settings_name
-from mrdib_graph.experiment.objectives import backbone_class, build_backbone, why_not
-from mrdib_graph.tracking import Tracker
+from mrdib_graph.experiment.recommenders import backbone_class
 from mrdib_graph.transforms import MaskFeatures, PropagateFeatures
 from mrdib_graph.typing import Metrics
 
@@ -50,7 +55,7 @@ LACKING = tuple(f"lacking {name}" for name in METRICS)
 class Method:
     """What is done about missing features: how they are filled or learned, and what is trained."""
 
-    objective: str
+    arm: str
     fill: Literal["none", "interactions", "knn"] = "none"
     options: Mapping[str, Any] = field(default_factory=dict)
     learned: bool = False
@@ -115,9 +120,9 @@ def _why_not(method: Method, config: RunConfig, data: HeteroData) -> str:
         return f"{settings_name(backbone)} has no option {lacking[0]}"
     if method.fill == "knn" and len(graph.modalities(data)) < 2:
         return "there is one modality"
-    settings = with_method(config, method).settings[settings_name(backbone)]
-    model = build_backbone(backbone, data, settings)
-    return why_not(settings, method.objective, model, data)
+    reasons: list[str] = []
+    possible_arms([arm_of(method, config)], data, reasons.append)
+    return "; ".join(reasons)
 
 
 def with_method(config: RunConfig, method: Method) -> RunConfig:
@@ -127,6 +132,13 @@ def with_method(config: RunConfig, method: Method) -> RunConfig:
     options = {**settings.options, **method.options}
     changed = dataclasses.replace(settings, options=options, missing_codes=method.learned)
     return dataclasses.replace(config, settings={**config.settings, name: changed})
+
+
+def arm_of(method: Method, config: RunConfig) -> Arm:
+    """What a method trains."""
+    backbone = config.backbone[0]
+    settings = with_method(config, method).settings[settings_name(backbone)]
+    return build_arm(settings, backbone, method.arm)
 
 
 def without_filling(method: Method) -> Method:
@@ -147,9 +159,7 @@ def train_and_test(
     if method.fill != "none":
         data = PropagateFeatures(method.fill)(data)
     evaluator = Evaluator(data)
-    spec = ArmSpec(config.backbone[0], method.objective)
-    here = with_method(config, method)
-    trained = train_arm(spec, seed, here, data, evaluator, Tracker())
+    trained = train_arm(arm_of(method, config), seed, data, evaluator, quiet=config.quiet)
     result = trained.fit.test_result
     if part == "val":
         device = next(trained.recommender.parameters()).device
@@ -262,10 +272,10 @@ def main(argv: list[str]) -> None:
     seeds = seeds_of(arguments.data_seeds, "--data-seeds")
     data = open_dataset(with_data_seed(config, seeds[0]))[0]
     methods = available(arguments.methods.split(","), config, data)
-    objectives = sorted({method.objective for method in methods.values()})
-    config = dataclasses.replace(config, arms=objectives)
+    arms = sorted({method.arm for method in methods.values()})
+    config = dataclasses.replace(config, arms=arms)
     for method in methods.values():
-        check_settings(with_method(config, method), config.backbone)
+        build_arms(with_method(config, method))
     results: list[dict[str, Result]] = []
     for seed in seeds:
         results.append(run_seed(config, seed, methods, arguments))

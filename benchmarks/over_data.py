@@ -21,13 +21,10 @@ from script import seeds_of, start, write_json
 
 from mrdib_graph.cli import run as main_job
 from mrdib_graph.evaluation import Evaluator
-from mrdib_graph.experiment import ArmSpec, open_dataset, train_arm
-from mrdib_graph.experiment.checks import check_settings
-from mrdib_graph.experiment.closed_form import run_baseline
-from mrdib_graph.experiment.config import RunConfig, settings_name
-from mrdib_graph.experiment.objectives import build_backbone, why_not
+from mrdib_graph.experiment import build_arms, open_dataset, possible_arms, train_arms
+from mrdib_graph.experiment.config import RunConfig
+from mrdib_graph.experiment.fit_baselines import run_baseline
 from mrdib_graph.experiment.report import MAIN_METRIC
-from mrdib_graph.tracking import Tracker
 
 METRICS = (MAIN_METRIC, "ndcg@20")
 
@@ -50,15 +47,9 @@ def run_seed(config: RunConfig, seed: int) -> dict[str, dict[str, float]]:
         arm = run_baseline(name, data, evaluator, MAIN_METRIC)
         if arm is not None:
             found[f"{name} closed-form"] = arm.mean
-    for backbone in config.backbone:
-        settings = here.settings[settings_name(backbone)]
-        model = build_backbone(backbone, data, settings)
-        for objective in config.arms:
-            if why_not(settings, objective, model, data):
-                continue
-            spec = ArmSpec(backbone, objective)
-            trained = train_arm(spec, seed, here, data, evaluator, Tracker())
-            found[f"{settings_name(backbone)} {objective}"] = trained.fit.test
+    arms = possible_arms(build_arms(here), data, lambda _: None)
+    for trained in train_arms(arms, [seed], data, evaluator, quiet=here.quiet):
+        found[f"{trained.arm.backbone_name} {trained.arm.name}"] = trained.fit.test
     line = ", ".join(f"{name} {m[MAIN_METRIC]:.4f}" for name, m in found.items())
     print(f"data seed {seed}: {line}", flush=True)
     return found
@@ -92,7 +83,7 @@ def main(argv: list[str]) -> None:
     arguments = parser.parse_args(argv)
     out, arguments.out = arguments.out, None
     config = main_job.read_config(arguments)
-    check_settings(config, config.backbone)
+    build_arms(config)  # a wrong setting fails before anything is read
     seeds = seeds_of(arguments.data_seeds, "--data-seeds")
     results: list[dict[str, dict[str, float]]] = []
     for seed in seeds:

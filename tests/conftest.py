@@ -14,7 +14,7 @@ from torch_geometric.data import HeteroData
 
 from mrdib_graph import graph
 from mrdib_graph.cli import main, run
-from mrdib_graph.experiment import telling
+from mrdib_graph.experiment import run_tracking
 from mrdib_graph.transforms import SplitInteractions
 
 GROUPS = 4
@@ -126,7 +126,7 @@ def job() -> Job:
 def quick() -> Iterator[None]:
     """Leave out what takes most of a tiny run's time and is tested in the finished run: figures."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(telling, "draw", lambda *given, **_: given[3])
+        patch.setattr(run_tracking, "draw", lambda *given, **_: given[3])
         yield
 
 

@@ -48,12 +48,13 @@ def command(args: argparse.Namespace) -> list[str]:
     """
     import torch
 
-    from mrdib_graph.experiment import restore_run
+    from mrdib_graph.experiment import SavedRun
     from mrdib_graph.explanation import COLLABORATIVE, explain, explain_best, players_of
 
     folder = args.run if args.bundle is None else _run_of(args.bundle)
-    run = restore_run(folder, args.arm, args.seed, args.root, args.device)
-    user = run.bundle.users.row(args.user)
+    saved = SavedRun(folder, args.root)
+    run, bundle = saved.restore(args.arm, args.seed, args.device), saved.bundle
+    user = bundle.users.row(args.user)
     options: dict[str, Any] = {"permutations": args.permutations}
     if args.permutations is not None:
         options["generator"] = torch.Generator().manual_seed(0)
@@ -61,15 +62,15 @@ def command(args: argparse.Namespace) -> list[str]:
     if args.item is None:
         found = explain_best(run.recommender, run.data, [user], args.top, **options)
     else:
-        item = run.bundle.items.row(args.item)
+        item = bundle.items.row(args.item)
         found = explain(run.recommender, run.data, [user], [item], **options)
     if args.format == "json":
-        source = {"arm": run.spec.label, "seed": run.seed}
-        records = [_record(run.bundle, e) | source for e in found]
+        source = {"arm": run.arm.label, "seed": run.seed}
+        records = [_record(bundle, e) | source for e in found]
         return json.dumps(records, indent=2).splitlines()
-    lines = [f"{run.spec.label}, seed {run.seed}, on {run.dataset.name}"]
+    lines = [f"{run.arm.label}, seed {run.seed}, on {saved.dataset.name}"]
     for e in found:
-        lines += ["", _title(run.bundle, e), "", *e.table().splitlines()]
+        lines += ["", _title(bundle, e), "", *e.table().splitlines()]
     lines += ["", "base: the user's score where every item row is the mean over items"]
     rows = players.get(COLLABORATIVE)
     return lines + ([f"{COLLABORATIVE}: the item rows {', '.join(rows)}"] if rows else [])

@@ -34,12 +34,12 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 def command(args: argparse.Namespace) -> Iterator[str]:
     """Draw and write the page, and say what could not be drawn and where everything is."""
-    from mrdib_graph.experiment import FinishedRun
+    from mrdib_graph.experiment import SavedRun
     from mrdib_graph.experiment.gallery import draw_page
     from mrdib_graph.experiment.report import MAIN_METRIC
     from mrdib_graph.tuning import read_trials
 
-    runs, metric = [FinishedRun(folder, args.root) for folder in args.runs], args.metric
+    runs, metric = [SavedRun(folder, args.root) for folder in args.runs], args.metric
     for run in runs:
         known = list(run.results["arms"][0]["mean"])
         if metric is not None and metric not in known:

@@ -9,68 +9,66 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from mrdib_graph.experiment.arm import ArmSpec, TrainedArm, train_arm
+    from mrdib_graph.experiment.arm_tuner import ArmTuner
+    from mrdib_graph.experiment.arms import Arm, build_arm, build_arms, possible_arms
     from mrdib_graph.experiment.config import RunConfig, Settings
-    from mrdib_graph.experiment.data import open_dataset
-    from mrdib_graph.experiment.finished import FinishedRun
-    from mrdib_graph.experiment.objectives import OBJECTIVES, PAPER, build_recommender
     from mrdib_graph.experiment.outputs import Outputs
-    from mrdib_graph.experiment.restore import RestoredRun, restore_run
+    from mrdib_graph.experiment.presets import ARMS, CONTROLS, PAPER
+    from mrdib_graph.experiment.recommenders import build_recommender
     from mrdib_graph.experiment.results import ArmComparison, ArmResult, SeedResult, compare_arms
+    from mrdib_graph.experiment.run_dataset import open_dataset
+    from mrdib_graph.experiment.run_tuning import tune
     from mrdib_graph.experiment.runner import Experiment
-    from mrdib_graph.experiment.tune_arms import ArmTuner
-    from mrdib_graph.experiment.tuned import tune
+    from mrdib_graph.experiment.saved_run import RestoredArm, SavedRun
+    from mrdib_graph.experiment.trained_arm import TrainedArm, train_arm, train_arms
 
 _HOME = {
-    "OBJECTIVES": "objectives",
-    "PAPER": "objectives",
-    "ArmComparison": "results",
-    "ArmResult": "results",
-    "ArmSpec": "arm",
-    "ArmTuner": "tune_arms",
-    "Experiment": "runner",
-    "FinishedRun": "finished",
-    "Outputs": "outputs",
-    "RestoredRun": "restore",
-    "RunConfig": "config",
-    "SeedResult": "results",
-    "Settings": "config",
-    "TrainedArm": "arm",
-    "build_recommender": "objectives",
-    "compare_arms": "results",
-    "open_dataset": "data",
-    "restore_run": "restore",
-    "train_arm": "arm",
-    "tune": "tuned",
+    "arm_tuner": ("ArmTuner",),
+    "arms": ("Arm", "build_arm", "build_arms", "possible_arms"),
+    "recommenders": ("build_recommender",),
+    "config": ("RunConfig", "Settings"),
+    "run_dataset": ("open_dataset",),
+    "outputs": ("Outputs",),
+    "presets": ("ARMS", "CONTROLS", "PAPER"),
+    "results": ("ArmComparison", "ArmResult", "SeedResult", "compare_arms"),
+    "runner": ("Experiment",),
+    "saved_run": ("RestoredArm", "SavedRun"),
+    "trained_arm": ("TrainedArm", "train_arm", "train_arms"),
+    "run_tuning": ("tune",),
 }
 
 __all__ = [
-    "OBJECTIVES",
+    "ARMS",
+    "CONTROLS",
     "PAPER",
+    "Arm",
     "ArmComparison",
     "ArmResult",
-    "ArmSpec",
     "ArmTuner",
     "Experiment",
-    "FinishedRun",
     "Outputs",
-    "RestoredRun",
+    "RestoredArm",
     "RunConfig",
+    "SavedRun",
     "SeedResult",
     "Settings",
     "TrainedArm",
+    "build_arm",
+    "build_arms",
     "build_recommender",
     "compare_arms",
     "open_dataset",
-    "restore_run",
+    "possible_arms",
     "train_arm",
+    "train_arms",
     "tune",
 ]
 
 
 def __getattr__(name: str) -> object:
-    if name in _HOME:
-        return getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
+    for module, names in _HOME.items():
+        if name in names:
+            return getattr(importlib.import_module(f"{__name__}.{module}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

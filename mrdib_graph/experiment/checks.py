@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+import dataclasses
 
 from mrdib_graph import backbones, baselines, resolver
 from mrdib_graph.backbones import Backbone
@@ -11,36 +10,26 @@ from mrdib_graph.baselines import Baseline
 from mrdib_graph.errors import ConfigError, suggest
 from mrdib_graph.evaluation import EvaluatorConfig
 from mrdib_graph.evaluation.metrics import metric_names
-from mrdib_graph.experiment.config import PLACEMENTS, RunConfig, Settings, settings_name
-from mrdib_graph.experiment.objectives import (
-    ARM_KEYS,
-    backbone_class,
-    build_part,
-    check_objective,
-    part_class,
-)
+from mrdib_graph.experiment.config import OwnSettings, RunConfig, settings_name
+from mrdib_graph.experiment.presets import read_name
+from mrdib_graph.experiment.recommenders import backbone_class
 from mrdib_graph.loader import check_sampler
-from mrdib_graph.options import NonNegative, Positive, check_options, mismatch
-from mrdib_graph.training import TrainerConfig, resolve_device
+from mrdib_graph.options import check_options
+from mrdib_graph.training import TrainerConfig
+from mrdib_graph.training.device import resolve_device
 
+_SIZES = {"num_users", "num_items", "in_channels", "embedding_dim"}
 _GIVEN = {"modalities", "embedding_dim"}
-_STAND_IN = ["a", "b"]  # two modalities, where no option names any
-_PER_MODALITY = ("alpha_kl", "free_bits")
+_OWN = tuple(f.name for f in dataclasses.fields(OwnSettings))
 
 
-def check_settings(config: RunConfig, names: Sequence[str]) -> None:
-    """Check every name, option and value of a configuration that does not need the data.
-
-    Args:
-        config: The configuration, composed.
-        names: Its backbones, without closed-form baselines.
+def check_settings(config: RunConfig) -> None:
+    """Check the settings of every backbone, and the names and options of arms in them.
 
     Raises:
         ConfigError: Something is unknown, with the nearest name, or cannot be.
         MissingExtraError: A setting needs a package that is absent.
     """
-    for objective in config.arms:
-        check_objective(objective)
     known = [*resolver.choices(backbones, Backbone), *resolver.choices(baselines, Baseline)]
     known += [settings_name(name) for name in config.backbone]
     for name in config.settings:
@@ -49,70 +38,33 @@ def check_settings(config: RunConfig, names: Sequence[str]) -> None:
                 f"settings: backbone '{name}' is unknown{suggest(name, known) or '.'} "
                 f"Known: {', '.join(sorted(set(known)))}"
             )
-    for name in names:
-        settings = config.settings[settings_name(name)]
-        what = f"backbone {settings_name(name)}"
-        given = {"num_users", "num_items", "in_channels", "embedding_dim"}
-        check_options(backbone_class(name), settings.options, what, given)
-        if settings.trainer.seed != TrainerConfig.seed:
-            raise ConfigError(f"{what}: trainer.seed is set by --seeds; leave it out")
-        resolve_device(settings.trainer.device)
-        _check_monitor(settings.trainer.monitor)
-        if settings.trainer.loader == "neighbor":
-            check_sampler()
-        for objective, own in settings.arms.items():
-            arm = f"{what}, arm {objective}"
-            extra = own.get("backbone_options", {})
-            if not isinstance(extra, dict):
-                raise ConfigError(f"{arm}: backbone_options: got {extra!r}, expected options")
-            check_options(backbone_class(name), extra, arm, given)
-        _check_arms(settings, config.arms)
+    asked = {settings_name(name): name for name in config.arms}
+    for backbone in config.backbone:
+        if settings_name(backbone) in resolver.choices(baselines, Baseline):
+            continue
+        settings = config.settings[settings_name(backbone)]
+        what = f"backbone {settings_name(backbone)}"
+        cls = backbone_class(backbone)
+        check_options(cls, settings.options, what, _SIZES)
+        _check_trainer(settings.trainer, what)
+        for name, own in settings.arms.items():
+            part = read_name(asked.get(settings_name(name), name)).part
+            shared = {key: value for key, value in own.items() if key in _OWN}
+            check_options(OwnSettings, shared, f"arm {name}")
+            check_options(cls, own.get("backbone_options", {}), f"{what}, arm {name}", _SIZES)
+            rest = {key: value for key, value in own.items() if key not in _OWN}
+            check_options(part or OwnSettings, rest, f"arm {name}", _GIVEN, _OWN)
 
 
-def _check_monitor(monitor: str) -> None:
+def _check_trainer(trainer: TrainerConfig, what: str) -> None:
+    if trainer.seed != TrainerConfig.seed:
+        raise ConfigError(f"{what}: trainer.seed is set by --seeds; leave it out")
+    resolve_device(trainer.device)
     known = metric_names(EvaluatorConfig.metrics, EvaluatorConfig.cutoffs)
-    if monitor not in known:
+    if trainer.monitor not in known:
         raise ConfigError(
-            f"monitor: '{monitor}' is unknown{suggest(monitor, known) or '.'} "
+            f"monitor: '{trainer.monitor}' is unknown{suggest(trainer.monitor, known) or '.'} "
             f"Known: {', '.join(known)}"
         )
-
-
-def _check_arms(settings: Settings, arms: Sequence[str]) -> None:
-    for objective, own in settings.arms.items():
-        check_objective(objective)
-        cls = part_class(objective)
-        what = f"arm {objective}"
-        if cls is not None:
-            check_options(cls, own, what, _GIVEN, ARM_KEYS)
-        for key, value in own.items():
-            if cls is None and key not in ARM_KEYS:
-                near = suggest(key, list(ARM_KEYS)) or "."
-                raise ConfigError(
-                    f"{what}: option '{key}' is unknown{near} Options: {', '.join(ARM_KEYS)}"
-                )
-            _check_arm_value(what, key, value)
-    for objective in arms:
-        build_part(settings, objective, _stand_in(settings))
-
-
-def _stand_in(settings: Settings) -> list[str]:
-    """Modalities to build with before the data's own are known: those that an option names."""
-    values = [own.get(key) for own in settings.arms.values() for key in _PER_MODALITY]
-    named = [str(m) for value in values if isinstance(value, Mapping) for m in value]
-    return list(dict.fromkeys([*named, *_STAND_IN]))
-
-
-def _check_arm_value(what: str, key: str, value: Any) -> None:
-    if key == "placement":
-        good, expected = value in PLACEMENTS, " or ".join(PLACEMENTS)
-    elif key == "reg_fused":
-        good, expected = not mismatch(key, value, NonNegative), "0 or more"
-    elif key in ("late_fusion", "missing_codes"):
-        good, expected = isinstance(value, bool), "true or false"
-    elif key == "learning_rate":
-        good, expected = not mismatch(key, value, Positive), "more than 0"
-    else:
-        return
-    if not good:
-        raise ConfigError(f"{what}: {key}: got {value!r}, expected {expected}")
+    if trainer.loader == "neighbor":
+        check_sampler()

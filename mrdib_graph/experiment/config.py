@@ -10,21 +10,27 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from mrdib_graph.errors import ConfigError, suggest
 from mrdib_graph.experiment import old_schema
+from mrdib_graph.options import Count, NonNegative, Positive, checked
 from mrdib_graph.training.trainer_config import TrainerConfig
 
-PLACEMENTS = ("inline", "auxiliary")
+Placement = Literal["inline", "auxiliary"]
 
 # Flags that win over what an arm has of its own, in stored settings or a settings file.
-_ARM_VALUE = {"trainer.learning_rate": "learning_rate", "placement": "placement"}
+_ARM_VALUE = {
+    "trainer.learning_rate": "learning_rate",
+    "placement": "placement",
+    "loss": "loss",
+}
 
 
+@checked
 @dataclass(frozen=True)
 class Settings:
     """How one backbone is trained: the content of a settings file.
@@ -36,29 +42,46 @@ class Settings:
         placement: Where MRdIB stands, ``'inline'`` or ``'auxiliary'``; None for the backbone's own.
         missing_codes: Learned codes for what items lack: :class:`~mrdib_graph.nn.MissingCodes`.
         trainer: Settings of the trainer.
-        arms: Arm to its own settings: ``reg_fused``, ``learning_rate``, ``placement``,
-            ``backbone_options`` (added to ``options``), ``late_fusion`` (on
-            :class:`~mrdib_graph.LateFusion`, as if its name ended in ``-late``), ``missing_codes``,
-            and options of MRdIB or of the control.
+        loss: Ranking loss: name, or ``file.py:Class``.
+        loss_options: Options of the loss.
+        arms: Arm to its own settings: those of :class:`OwnSettings`, and options of MRdIB or of
+            the control.
     """
 
     options: dict[str, Any] = field(default_factory=dict)
-    embedding_dim: int = 64
-    reg_fused: float = 0.0
-    placement: str | None = None
+    embedding_dim: Count = 64
+    reg_fused: NonNegative = 0.0
+    placement: Placement | None = None
     missing_codes: bool = False
+    loss: str = "bpr"
+    loss_options: dict[str, Any] = field(default_factory=dict)
     trainer: TrainerConfig = field(default_factory=TrainerConfig)
     arms: dict[str, dict[str, Any]] = field(default_factory=dict)
 
-    def __post_init__(self) -> None:
-        if self.embedding_dim < 1:
-            raise ConfigError(f"embedding_dim: got {self.embedding_dim}, expected 1 or more")
-        if not self.reg_fused >= 0:
-            raise ConfigError(f"reg_fused: got {self.reg_fused}, expected 0 or more")
-        if self.placement is not None and self.placement not in PLACEMENTS:
-            raise ConfigError(
-                f"placement: got {self.placement!r}, expected {' or '.join(PLACEMENTS)}"
-            )
+
+@dataclass(frozen=True)
+class OwnSettings:
+    """What an arm may set of its own, beside options of MRdIB or of the control.
+
+    Args:
+        reg_fused: As in :class:`Settings`.
+        learning_rate: Of the trainer.
+        placement: As in :class:`Settings`.
+        backbone_options: Added to ``options``.
+        late_fusion: On :class:`~mrdib_graph.LateFusion`, as if its name ended in ``-late``.
+        missing_codes: As in :class:`Settings`.
+        loss: As in :class:`Settings`.
+        loss_options: As in :class:`Settings`.
+    """
+
+    reg_fused: NonNegative = 0.0
+    learning_rate: Positive = 1e-3
+    placement: Placement | None = None
+    backbone_options: dict[str, Any] = field(default_factory=dict)
+    late_fusion: bool = False
+    missing_codes: bool = False
+    loss: str = "bpr"
+    loss_options: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

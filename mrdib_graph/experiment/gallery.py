@@ -18,16 +18,24 @@ from typing import TYPE_CHECKING, Any
 from mrdib_graph import plotting
 from mrdib_graph.atomic_file import write_text
 from mrdib_graph.errors import MRdIBError
-from mrdib_graph.experiment import FinishedRun, compare_arms
-from mrdib_graph.experiment.config import settings_name
-from mrdib_graph.experiment.objectives import ABLATED, LATE
+from mrdib_graph.experiment.presets import LATE, METHOD, PRESETS
 from mrdib_graph.experiment.report import arm_table
-from mrdib_graph.experiment.results import ArmComparison, ArmResult, compare_pairs
-from mrdib_graph.experiment.tuned import draw_trials
+from mrdib_graph.experiment.results import (
+    ArmComparison,
+    ArmResult,
+    compare_arms,
+    compare_pairs,
+    fair_gains,
+)
+from mrdib_graph.experiment.run_tuning import draw_trials
+from mrdib_graph.experiment.saved_run import SavedRun
 from mrdib_graph.tuning import Trial
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+ABLATED = [name for name, preset in PRESETS.items() if preset.ablation]
+"""The arms that leave something of the arm mrdib out."""
 
 STYLE = (
     "body{font:15px/1.5 sans-serif;max-width:1100px;margin:2em auto;padding:0 1em}"
@@ -65,14 +73,15 @@ class Section:
         return [self.folder / name for name, _ in self.pictures]
 
 
-def draw_run(run: FinishedRun, section: Section, metric: str, codes: bool) -> None:
+def draw_run(run: SavedRun, section: Section, metric: str, codes: bool) -> None:
     """Every picture that a run's folder has the numbers for."""
-    comparisons = compare_arms(run.arms, [metric])
-    section.table = arm_table(run.arms, comparisons, metric, style="html")
-    for backbone in dict.fromkeys(settings_name(spec.backbone) for spec in run.specs):
+    arms = run.results_of_arms
+    comparisons = compare_arms(arms, [metric])
+    section.table = arm_table(arms, comparisons, metric, style="html")
+    for backbone in dict.fromkeys(arm.backbone_name for arm in run.arms):
         mine = [c for c in comparisons if c.backbone == backbone]
-        _draw_comparisons(section, backbone, mine)
-        _draw_ablations(section, backbone, run.arms, metric)
+        _draw_comparisons(section, backbone, arms, mine)
+        _draw_ablations(section, backbone, arms, metric)
         _draw_curves(section, backbone, run, metric)
         if codes:
             _draw_codes(section, backbone, run)
@@ -88,9 +97,11 @@ def draw_run(run: FinishedRun, section: Section, metric: str, codes: bool) -> No
         section.left_out.append("information profile: the run did not measure it")
 
 
-def _draw_comparisons(section: Section, backbone: str, found: list[ArmComparison]) -> None:
-    over_bare = [dataclasses.asdict(c) for c in found if c.baseline == "bare"]
-    controls = [dataclasses.asdict(c) for c in found if c.baseline != "bare"]
+def _draw_comparisons(
+    section: Section, backbone: str, arms: list[ArmResult], found: list[ArmComparison]
+) -> None:
+    over_bare = [dataclasses.asdict(c) for c in fair_gains(arms, found)]
+    controls = [dataclasses.asdict(c) for c in found if c.arm in METHOD and c.baseline != "bare"]
     note = (
         "Bars: gain of the mean over users and seeds; whiskers: 95 % of a paired bootstrap over "
         "users, of this comparison alone; p: Wilcoxon over users after Holm's correction over all "
@@ -127,10 +138,10 @@ def _draw_ablations(section: Section, backbone: str, arms: list[ArmResult], metr
     )
 
 
-def _draw_curves(section: Section, backbone: str, run: FinishedRun, metric: str) -> None:
-    specs = [spec for spec in run.specs if settings_name(spec.backbone) == backbone]
+def _draw_curves(section: Section, backbone: str, run: SavedRun, metric: str) -> None:
+    arms = [arm for arm in run.arms if arm.backbone_name == backbone]
     try:
-        histories = {spec.name: run.histories(spec) for spec in specs}
+        histories = {arm.name: run.histories(arm) for arm in arms}
     except MRdIBError as error:
         section.left_out.append(f"{backbone}, curves: {error}")
         return
@@ -142,10 +153,10 @@ def _draw_curves(section: Section, backbone: str, run: FinishedRun, metric: str)
     )
 
 
-def _draw_codes(section: Section, backbone: str, run: FinishedRun) -> None:
-    specs = {s.name: s for s in run.specs if settings_name(s.backbone) == backbone}
+def _draw_codes(section: Section, backbone: str, run: SavedRun) -> None:
+    arms = {arm.name: arm for arm in run.arms if arm.backbone_name == backbone}
     pairs = [("bare", "mrdib"), ("bare", "paper"), (f"bare{LATE}", f"mrdib{LATE}")]
-    found = [(without, arm) for without, arm in pairs if {without, arm} <= set(specs)]
+    found = [(without, arm) for without, arm in pairs if {without, arm} <= set(arms)]
     if not found:
         section.left_out.append(
             f"{backbone}, map of the codes: it needs the arms bare and mrdib, or both with {LATE}"
@@ -154,8 +165,8 @@ def _draw_codes(section: Section, backbone: str, run: FinishedRun) -> None:
     try:
         for without, arm in found:
             figure = plotting.code_map(
-                run.codes(specs[without]),
-                run.codes(specs[arm]),
+                run.codes(arms[without]),
+                run.codes(arms[arm]),
                 seed=0,
                 titles=(f"{backbone}, {without}", f"{backbone}, {arm}"),
             )
@@ -185,12 +196,12 @@ def draw_search(section: Section, trials: list[Trial]) -> None:
         section.pictures.append((target.name, caption))
 
 
-def joint_gains(runs: Sequence[FinishedRun], metric: str) -> list[dict[str, Any]]:
+def joint_gains(runs: Sequence[SavedRun], metric: str) -> list[dict[str, Any]]:
     """Gains over bare of several runs, each named by its data set too."""
     rows = []
     for run in runs:
         name = run.results["dataset"]["name"]
-        for c in compare_arms(run.arms, [metric]):
+        for c in compare_arms(run.results_of_arms, [metric]):
             if c.baseline == "bare":
                 rows.append({**dataclasses.asdict(c), "backbone": f"{name} {c.backbone}"})
     return rows
@@ -217,7 +228,7 @@ def page(sections: Sequence[Section]) -> str:
 
 
 def draw_page(
-    runs: Sequence[FinishedRun],
+    runs: Sequence[SavedRun],
     out: Path,
     metric: str,
     trials: list[Trial] | None = None,

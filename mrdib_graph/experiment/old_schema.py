@@ -9,7 +9,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from mrdib_graph.errors import ConfigError
+from mrdib_graph.errors import ConfigError, DataError
+
+VERSION = 2
+"""Of ``results.json`` and the files beside it, as written now."""
+
+_CONTROLS = (
+    *("noise", "id-dropout", "modality-dropout", "no-content", "split-l2", "content-loss"),
+)
+_LATE = "-late"
+_SETTINGS = {
+    *("options", "embedding_dim", "reg_fused", "placement", "missing_codes", "trainer", "arms"),
+}
 
 
 def configuration(content: Mapping[Any, Any]) -> dict[Any, Any]:
@@ -34,12 +45,53 @@ def settings(content: Mapping[Any, Any]) -> dict[Any, Any]:
     Raises:
         ConfigError: As :func:`configuration`.
     """
-    return _renamed(content, "objectives")
+    renamed = _renamed(content, "objectives")
+    if "objectives" in content and renamed.keys() >= _SETTINGS:  # a whole one: nothing is added
+        renamed = {"loss": "bpr", "loss_options": {}} | renamed
+    return renamed
 
 
-def _renamed(content: Mapping[Any, Any], old: str) -> dict[Any, Any]:
-    if old in content and "arms" in content:
-        raise ConfigError(
-            f"configuration keys '{old}' and 'arms': one is the other; leave '{old}' out"
+def results(content: dict[str, Any]) -> dict[str, Any]:
+    """The content of ``results.json``, as of :data:`VERSION`.
+
+    Raises:
+        DataError: It is of another version than 1 and :data:`VERSION`.
+    """
+    version = content.get("schema_version")
+    if version == VERSION:
+        return content
+    if version != 1:
+        raise DataError(
+            f"schema_version {version}, expected 1 or {VERSION}; read it with the release that "
+            "wrote it, or run the job again"
         )
-    return {"arms" if name == old else name: value for name, value in content.items()}
+    return content | {
+        "schema_version": VERSION,
+        "config": configuration(content["config"]),
+        "arms": [_arm(arm) for arm in content["arms"]],
+        "comparisons": [_renamed(c, "objective", "arm") for c in content["comparisons"]],
+    }
+
+
+def per_user(columns: Mapping[str, Any]) -> dict[str, Any]:
+    """The columns of ``per_user.parquet``, as of :data:`VERSION`."""
+    return _renamed(columns, "objective", "arm")
+
+
+def _arm(content: dict[str, Any]) -> dict[str, Any]:
+    """An arm of ``results.json`` with what version 1 took from its name."""
+    arm = _renamed(content, "objective", "arm")
+    name, late = arm["arm"], bool(arm.get("late_fusion", False))
+    base = name.removesuffix(_LATE)
+    late = late or base != name
+    partner = None if name in ("bare", "closed-form") else "bare"
+    if late and base != "bare":
+        partner = f"bare{_LATE}"
+    control = base in _CONTROLS or name == f"bare{_LATE}"
+    return arm | {"late_fusion": late, "partner": partner, "is_control": control}
+
+
+def _renamed(content: Mapping[Any, Any], old: str, new: str = "arms") -> dict[Any, Any]:
+    if old in content and new in content:
+        raise ConfigError(f"configuration keys '{old}' and '{new}': one is the other's old name")
+    return {new if name == old else name: value for name, value in content.items()}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -92,9 +92,19 @@ class Outputs:
         return self.folder / "config.yaml"
 
     @property
+    def dataset(self) -> Path:
+        """What the data were when the run began."""
+        return self.folder / "dataset.json"
+
+    @property
     def results(self) -> Path:
         """All results."""
         return self.folder / "results.json"
+
+    @property
+    def per_user(self) -> Path:
+        """Every test user's metrics."""
+        return self.folder / "per_user.parquet"
 
     @property
     def report(self) -> Path:
@@ -134,9 +144,9 @@ class Outputs:
         """Write the resolved configuration: running it again gives the same numbers."""
         write_text(self.config, configuration.dump(config))
 
-    def write_results(self, results: dict[str, Any]) -> None:
-        """Write ``results.json``; a number that does not exist, a gain over 0, is null."""
-        write_text(self.results, json.dumps(_finite(results), indent=2, allow_nan=False) + "\n")
+    def write_json(self, path: Path, content: Mapping[str, Any]) -> None:
+        """Write a file of the run; a number that does not exist, a gain over 0, is null."""
+        write_text(path, json.dumps(_finite(content), indent=2, allow_nan=False) + "\n")
 
     def write_per_user(self, arms: list[ArmResult]) -> None:
         """Write ``per_user.parquet``: user, backbone, arm, seed and every metric."""
@@ -150,12 +160,12 @@ class Outputs:
                 columns |= {"seed": seed.seed}
                 columns |= {name: v.numpy() for name, v in seed.per_user.items()}
                 frames.append(pd.DataFrame(columns))
-        with new_file(self.folder / "per_user.parquet") as temporary:
+        with new_file(self.per_user) as temporary:
             pd.concat(frames, ignore_index=True).to_parquet(temporary, index=False)
 
 
 def _finite(value: Any) -> Any:
-    if isinstance(value, dict):
+    if isinstance(value, Mapping):
         return {key: _finite(v) for key, v in value.items()}
     if isinstance(value, list | tuple):
         return [_finite(v) for v in value]

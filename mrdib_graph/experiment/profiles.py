@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from threadpoolctl import threadpool_limits
@@ -12,7 +12,8 @@ from torch_geometric.data import HeteroData
 from mrdib_graph import graph
 from mrdib_graph.datasets import MultimodalDataset, Planted
 from mrdib_graph.errors import DataError
-from mrdib_graph.experiment import report, telling
+from mrdib_graph.experiment import report, run_tracking
+from mrdib_graph.experiment.arms import Arm
 from mrdib_graph.experiment.outputs import Outputs
 from mrdib_graph.information import InformationProfile, ProfileConfig, information_profile
 from mrdib_graph.recommender import Recommender
@@ -76,10 +77,10 @@ def profile_figures(
                 ("information_heat_maps", "information-pairs", []),
             ):
                 file = f"{stem}-{label}.png"
-                names.append(telling.draw(tracker, outputs, kind, file, content, *extra))
+                names.append(run_tracking.draw(tracker, outputs, kind, file, content, *extra))
         if content["knock_out"]:
             names.append(
-                telling.draw(
+                run_tracking.draw(
                     tracker,
                     outputs,
                     "knock_out_bars",
@@ -98,15 +99,18 @@ def item_codes(recommender: Recommender, data: HeteroData) -> Rows:
     return {m: codes[m].cpu() for m in recommender.modalities}
 
 
-def code_maps(tracker: Tracker, outputs: Outputs, codes: Mapping[str, Rows]) -> list[str]:
+def code_maps(tracker: Tracker, outputs: Outputs, codes: Sequence[tuple[Arm, Rows]]) -> list[str]:
     """For each backbone, its codes bare beside those with the method; the file names."""
     names = []
-    for label, after in codes.items():
-        backbone, _, objective = label.partition("-")
-        before = codes.get(f"{backbone}-bare")
-        if before is None or objective not in ("mrdib", "paper"):
+    bare = {arm.backbone: rows for arm, rows in codes if arm.name == "bare"}
+    for arm, after in codes:
+        before = bare.get(arm.backbone)
+        if before is None or arm.name not in ("mrdib", "paper"):
             continue
-        file = f"codes-{label}.png"
-        options = {"seed": 0, "titles": (f"{backbone}, bare", f"{backbone}, {objective}")}
-        names.append(telling.draw(tracker, outputs, "code_map", file, before, after, **options))
+        file = f"codes-{arm.label}.png"
+        backbone = arm.backbone_name
+        options = {"seed": 0, "titles": (f"{backbone}, bare", f"{backbone}, {arm.name}")}
+        names.append(
+            run_tracking.draw(tracker, outputs, "code_map", file, before, after, **options)
+        )
     return names

@@ -7,7 +7,7 @@ from typing import Any
 
 from tabulate import tabulate
 
-from mrdib_graph.experiment.objectives import LATE
+from mrdib_graph.experiment.presets import METHOD
 from mrdib_graph.experiment.results import ArmComparison, ArmResult
 
 COLUMNS = tuple(f"{m}@{k}" for k in (5, 10, 20) for m in ("recall", "ndcg", "map"))
@@ -20,21 +20,21 @@ def arm_table(
     metric: str = MAIN_METRIC,
     style: str = "github",
 ) -> str:
-    """One row an arm: metrics as mean +/- sd over seeds, gain over bare, p value, time."""
+    """One row an arm: metrics as mean +/- sd over seeds, gains over bare and partner, time."""
     columns = [c for c in COLUMNS if c in arms[0].seeds[0].test]
-    against_bare = {
-        (c.backbone, c.arm): c for c in comparisons if c.metric == metric and c.baseline == "bare"
-    }
+    known = {(c.backbone, c.baseline, c.arm): c for c in comparisons if c.metric == metric}
     rows = []
     for arm in arms:
-        comparison = against_bare.get((arm.backbone, arm.arm))
+        over_bare = _gain(known.get((arm.backbone, "bare", arm.arm)))
+        fair, p_fair, _ = _gain(known.get((arm.backbone, arm.partner or "", arm.arm)))
         rows.append(
             [arm.backbone, arm.arm]
             + [_mean_sd(arm, column) for column in columns]
-            + _gain(comparison)
+            + [*over_bare, arm.partner or "", fair, p_fair]
             + _times(arm, arms)
         )
-    headings = ["backbone", "arm", *columns, "gain %", "p users", "p seeds", "s/epoch", "more %"]
+    headings = ["backbone", "arm", *columns, "gain %", "p users", "p seeds"]
+    headings += ["partner", "fair %", "p fair", "s/epoch", "more %"]
     return tabulate(rows, headers=headings, tablefmt=style, disable_numparse=True)
 
 
@@ -78,7 +78,7 @@ def control_table(
             p_text(c.p_seeds),
         ]
         for c in comparisons
-        if c.metric == metric and c.baseline != "bare"
+        if c.metric == metric and c.arm in METHOD and c.baseline != "bare"
     ]
     headings = ["backbone", "comparison", f"{metric} gain %", "95 %", "p users", "p seeds"]
     return tabulate(rows, headers=headings, tablefmt=style, disable_numparse=True) if rows else ""
@@ -112,17 +112,13 @@ def terminal(arms: Sequence[ArmResult], comparisons: Sequence[ArmComparison], no
 def notes(arms: Sequence[ArmResult], noise: float) -> str:
     """What the columns mean and how small a difference says nothing."""
     seeds = max(len(a.seeds) for a in arms)
-    late = [
-        f"{a.backbone} {a.arm} stands on late fusion; compare it with bare-late too. "
-        for a in arms
-        if a.late_fusion and not a.arm.endswith(LATE)
-    ]
-    return "".join(late) + (
+    return (
         f"Mean ± sd over {seeds} seed{'s' if seeds > 1 else ''}; each epoch chosen on validation, "
-        "test scored once. Gain and p of "
-        f"{MAIN_METRIC} against bare: p users Wilcoxon over users with Holm's correction, p seeds "
-        "paired t over seeds; more %: seconds per epoch beyond bare. "
-        f"Binomial noise of {MAIN_METRIC} on this test set: ± {noise:.4f}."
+        f"test scored once. gain % of {MAIN_METRIC}: over bare; fair %: over the arm's partner, "
+        "which is bare on the same structure, so on late fusion where the arm is; p users and p "
+        "fair: Wilcoxon over users with Holm's correction, p seeds: paired t over seeds; more %: "
+        f"seconds per epoch beyond bare. Binomial noise of {MAIN_METRIC} on this test set: ± "
+        f"{noise:.4f}."
     )
 
 

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from torch import Tensor
 
 from mrdib_graph.evaluation import average_over_seeds, compare, holm, seed_test
-from mrdib_graph.experiment.objectives import LATE, is_control
+from mrdib_graph.experiment.presets import METHOD
 from mrdib_graph.typing import Metrics
 
-SCHEMA_VERSION = 1
+if TYPE_CHECKING:
+    from mrdib_graph.experiment.arms import Arm
+
+SCHEMA_VERSION = 2
 
 
 @dataclass
@@ -33,12 +37,29 @@ class SeedResult:
 
 @dataclass
 class ArmResult:
-    """One backbone as one arm, over seeds; by its settings perhaps on late fusion."""
+    """One arm over seeds.
+
+    Args:
+        backbone: The backbone's name, or the closed-form baseline's.
+        arm: The arm's name.
+        seeds: Its results.
+        late_fusion: Whether it stands on late fusion.
+        partner: The arm that it is fairly compared with; None for bare and for baselines.
+        is_control: Whether the method is compared with it.
+    """
 
     backbone: str
     arm: str
     seeds: list[SeedResult] = field(default_factory=list)
     late_fusion: bool = False
+    partner: str | None = None
+    is_control: bool = False
+
+    @classmethod
+    def of(cls, arm: Arm) -> ArmResult:
+        """Of an arm, without results yet."""
+        shared = (arm.late_fusion, arm.partner, arm.is_control)
+        return cls(arm.backbone_name, arm.name, [], *shared)
 
     @property
     def mean(self) -> Metrics:
@@ -80,6 +101,8 @@ class ArmResult:
             "backbone": self.backbone,
             "arm": self.arm,
             "late_fusion": self.late_fusion,
+            "partner": self.partner,
+            "is_control": self.is_control,
             "seeds": seeds,
             "mean": self.mean,
             "sd": self.sd,
@@ -107,18 +130,17 @@ class ArmComparison:
 
 
 def compare_arms(arms: list[ArmResult], metrics: list[str]) -> list[ArmComparison]:
-    """Every arm against bare, and mrdib against every control, per backbone and metric."""
-    by_key = {(a.backbone, a.arm): a for a in arms}
-    pairs = [
-        (by_key[a.backbone, "bare"], a)
-        for a in arms
-        if a.arm != "bare" and (a.backbone, "bare") in by_key
+    """Every arm against bare and its partner, and mrdib against every control, per backbone."""
+    known = {(a.backbone, a.arm): a for a in arms}
+    pairs = [(a.backbone, "bare", a.arm) for a in arms]
+    pairs += [(a.backbone, a.partner, a.arm) for a in arms if a.partner is not None]
+    pairs += [(a.backbone, a.arm, name) for a in arms if a.is_control for name in METHOD]
+    found = [
+        (known[backbone, base], known[backbone, arm])
+        for backbone, base, arm in dict.fromkeys(pairs)
+        if base != arm and {(backbone, base), (backbone, arm)} <= known.keys()
     ]
-    for a in arms:
-        for name in ("mrdib", f"mrdib{LATE}"):
-            if is_control(a.arm) and (a.backbone, name) in by_key:
-                pairs.append((a, by_key[a.backbone, name]))
-    return compare_pairs(pairs, metrics)
+    return compare_pairs(found, metrics)
 
 
 def compare_pairs(
@@ -145,3 +167,11 @@ def compare_pairs(
                 )
             )
     return found
+
+
+def fair_gains(
+    arms: Sequence[ArmResult], comparisons: Sequence[ArmComparison]
+) -> list[ArmComparison]:
+    """The comparisons with bare and with each arm's partner."""
+    partners = {(a.backbone, a.arm): a.partner for a in arms}
+    return [c for c in comparisons if c.baseline in ("bare", partners[c.backbone, c.arm])]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, closing
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -13,14 +15,11 @@ from mrdib_graph import graph
 from mrdib_graph.atomic_file import write_text
 from mrdib_graph.errors import ConfigError
 from mrdib_graph.evaluation import Evaluator, by_slice, noise_floor
-from mrdib_graph.experiment import closed_form, report, telling
 from mrdib_graph.experiment import config as configuration
-from mrdib_graph.experiment.arm import ArmSpec, TrainedArm, train_arm
-from mrdib_graph.experiment.checks import check_settings
+from mrdib_graph.experiment import fit_baselines, report, run_tracking
+from mrdib_graph.experiment.arms import Arm, build_arms, possible_arms, trained_backbones
 from mrdib_graph.experiment.config import RunConfig, settings_name
-from mrdib_graph.experiment.data import open_dataset
 from mrdib_graph.experiment.environment import environment
-from mrdib_graph.experiment.objectives import build_backbone, on_late_fusion, why_not
 from mrdib_graph.experiment.outputs import Outputs
 from mrdib_graph.experiment.profiles import (
     code_maps,
@@ -29,12 +28,69 @@ from mrdib_graph.experiment.profiles import (
     profile_figures,
     truth_of,
 )
-from mrdib_graph.experiment.results import SCHEMA_VERSION, ArmResult, SeedResult, compare_arms
+from mrdib_graph.experiment.results import (
+    SCHEMA_VERSION,
+    ArmComparison,
+    ArmResult,
+    SeedResult,
+    compare_arms,
+    fair_gains,
+)
+from mrdib_graph.experiment.run_dataset import open_dataset
+from mrdib_graph.experiment.saved_run import SavedRun
+from mrdib_graph.experiment.trained_arm import TrainedArm, train_arms
 from mrdib_graph.information import InformationProfile
 from mrdib_graph.serving import Bundle
 from mrdib_graph.serving.storage import BundleInfo
 from mrdib_graph.tracking import Tracker
 from mrdib_graph.typing import Rows
+
+
+@dataclass
+class Findings:
+    """What a run has found so far.
+
+    Attributes:
+        arms: Results, those of closed-form baselines first.
+        profiles: Label of an arm to the information profile of its first seed.
+        codes: Arms with their items' codes.
+        best: The trained arm and seed that are best on validation.
+    """
+
+    arms: list[ArmResult]
+    profiles: dict[str, InformationProfile] = field(default_factory=dict)
+    codes: list[tuple[Arm, Rows]] = field(default_factory=list)
+    best: TrainedArm | None = None
+
+    def add(self, trained: TrainedArm) -> ArmResult:
+        """Keep one seed; all results of its arm so far."""
+        arm = trained.arm
+        result = self._find(arm.backbone_name, arm.name)
+        if result is None:
+            result = ArmResult.of(arm)
+            self.arms.append(result)
+        result.seeds.append(trained.result)
+        metric = report.MAIN_METRIC
+        if self.best is None or trained.fit.val[metric] > self.best.fit.val[metric]:
+            self.best = trained
+        return result
+
+    def beside(self, trained: TrainedArm, name: str | None) -> SeedResult | None:
+        """The result of another arm of the same backbone with the same seed, if it is there."""
+        other = None if name is None else self._find(trained.arm.backbone_name, name)
+        same = [] if other is None else [s for s in other.seeds if s.seed == trained.seed]
+        return same[0] if same else None
+
+    @property
+    def device(self) -> torch.device:
+        """Where recommenders were trained."""
+        if self.best is None:
+            return torch.device("cpu")
+        return next(self.best.recommender.parameters()).device
+
+    def _find(self, backbone: str, name: str) -> ArmResult | None:
+        known = {(arm.backbone, arm.arm): arm for arm in self.arms}
+        return known.get((backbone, name))
 
 
 class Experiment:
@@ -55,13 +111,13 @@ class Experiment:
         self.config = config
         self.tracker = tracker
         self.say = say
-        self.baselines = [b for b in config.backbone if closed_form.baseline_class(b)]
-        self.backbones = [b for b in config.backbone if not closed_form.baseline_class(b)]
+        self.backbones = trained_backbones(config)
+        self.baselines = [b for b in config.backbone if b not in self.backbones]
         named = {settings_name(b) for b in self.baselines}
         self.baselines += [b for b in config.baselines if settings_name(b) not in named]
         for name in self.baselines:
-            closed_form.check_baseline(name)
-        check_settings(config, self.backbones)
+            fit_baselines.check_baseline(name)
+        self.arms = build_arms(config)
         self.dataset = open_dataset(config)
 
     def run(self, outputs: Outputs, resume: bool = False) -> dict[str, Any]:
@@ -74,53 +130,19 @@ class Experiment:
             Interrupted: Ctrl-C; a later call with ``resume`` goes on.
         """
         data = self.dataset[0]
-        specs = self._specs(data)
+        arms = self._possible(data)
         outputs.create()
         with outputs.only_one():
-            return self._train(data, specs, outputs, resume)
-
-    def _train(
-        self, data: HeteroData, specs: list[ArmSpec], outputs: Outputs, resume: bool
-    ) -> dict[str, Any]:
-        """The run, in a folder that is this process's alone."""
-        evaluator = Evaluator(data)
-        info = self._dataset_info(data)
-        outputs.write_config(self.config)
-        telling.start_parent(self.tracker, outputs.folder.name, self.config, info)
-        arms = self._closed_forms(data, evaluator)
-        if not specs and not arms:
-            raise ConfigError(f"backbone: none of {', '.join(self.baselines)} fits these data")
-        profiles: dict[str, InformationProfile] = {}
-        codes: dict[str, Rows] = {}
-        bare: dict[tuple[str, int], SeedResult] = {}
-        best: TrainedArm | None = None
-        for spec in specs:
-            name = settings_name(spec.backbone)
-            late = on_late_fusion(self.config.settings[name], spec.name)
-            arm = ArmResult(name, spec.name, late_fusion=late)
-            for seed in self.config.seeds:
-                with telling.child(self.tracker, spec, seed, self.config, info):
-                    checkpoint = outputs.checkpoint(spec.label, seed)
-                    trained = train_arm(
-                        spec, seed, self.config, data, evaluator, self.tracker, checkpoint, resume
-                    )
-                    profile = None
-                    if self.config.profile and seed == self.config.seeds[0]:
-                        profile = profile_arm(trained.recommender, data)
-                    if profile is not None:
-                        profiles[spec.label] = profile
-                        codes[spec.label] = item_codes(trained.recommender, data)
-                    slices = by_slice(trained.fit.test_result, data)
-                    base = bare.get((spec.backbone, seed))
-                    telling.trained(self.tracker, outputs, trained, base, slices, profile)
-                arm.seeds.append(trained.result)
-                if spec.name == "bare":
-                    bare[spec.backbone, seed] = trained.result
-                if best is None or _validation(trained) > _validation(best):
-                    best = trained
-            arms.append(arm)
-            self.say(report.arm_line(arm))
-        return self._finish(data, info, outputs, arms, profiles, codes, best)
+            info = self._dataset_info(data)
+            if resume:
+                before = SavedRun(outputs.folder)
+                before.check_settings(self.config)
+                before.check_data(info["digest"])
+            outputs.write_config(self.config)
+            outputs.write_json(outputs.dataset, info)
+            run_tracking.start_parent(self.tracker, outputs.folder.name, self.config, info)
+            findings = self._train(arms, data, info, outputs, resume)
+            return self._finish(findings, data, info, outputs)
 
     def follow(self, resumed: Outputs | None = None) -> None:
         """The part of every process but the first: train with it, and write nothing.
@@ -132,95 +154,138 @@ class Experiment:
             Interrupted: Any process was stopped.
         """
         data = self.dataset[0]
-        evaluator = Evaluator(data)
-        for spec in self._specs(data):
-            for seed in self.config.seeds:
-                checkpoint = resumed.checkpoint(spec.label, seed) if resumed else None
-                train_arm(
-                    spec,
-                    seed,
-                    self.config,
-                    data,
-                    evaluator,
-                    Tracker(),
-                    checkpoint,
-                    resume=resumed is not None,
-                )
+        for _ in train_arms(
+            self._possible(data),
+            self.config.seeds,
+            data,
+            Evaluator(data),
+            checkpoint=None if resumed is None else resumed.checkpoint,
+            resume=resumed is not None,
+            quiet=self.config.quiet,
+        ):
+            pass
 
-    def _specs(self, data: HeteroData) -> list[ArmSpec]:
-        """The arms to run: those that the backbones can have."""
-        specs = []
-        for backbone in self.backbones:
-            settings = self.config.settings[settings_name(backbone)]
-            model = build_backbone(backbone, data, settings)
-            if settings.trainer.loader == "neighbor":
-                model.check_sampled()
-            for objective in self.config.arms:
-                if reason := why_not(settings, objective, model, data):
-                    name = settings_name(backbone)
-                    self.say(f"{name} {reason}: the arm {objective} is left out")
-                    continue
-                specs.append(ArmSpec(backbone, objective))
-        if self.backbones and not specs:
+    def _possible(self, data: HeteroData) -> list[Arm]:
+        """The arms that the backbones can have; the others and those not asked for are named."""
+        possible = possible_arms(self.arms, data, self.say)
+        if self.backbones and not possible:
             raise ConfigError(
                 f"arms: none of {', '.join(self.config.arms)} can be run on "
                 f"{', '.join(self.backbones)}; add bare"
             )
-        return specs
+        asked = {settings_name(name) for name in self.config.arms}
+        for arm in possible:
+            if settings_name(arm.name) not in asked:
+                mine = [
+                    a.name for a in possible if (a.backbone, a.partner) == (arm.backbone, arm.name)
+                ]
+                self.say(
+                    f"{arm.backbone_name}: the arm {arm.name} is added, which {', '.join(mine)} "
+                    "must be compared with, on late fusion too"
+                )
+        return possible
 
-    def _closed_forms(self, data: HeteroData, evaluator: Evaluator) -> list[ArmResult]:
-        found = [
-            closed_form.run_baseline(name, data, evaluator, report.MAIN_METRIC)
+    def _train(
+        self,
+        arms: list[Arm],
+        data: HeteroData,
+        info: Mapping[str, Any],
+        outputs: Outputs,
+        resume: bool,
+    ) -> Findings:
+        """Every baseline, arm and seed, told to the tracker one by one."""
+        evaluator = Evaluator(data)
+        fitted = [
+            fit_baselines.run_baseline(name, data, evaluator, report.MAIN_METRIC)
             for name in self.baselines
         ]
-        return [arm for arm in found if arm is not None]
+        findings = Findings([arm for arm in fitted if arm is not None])
+        if not arms and not findings.arms:
+            raise ConfigError(f"backbone: none of {', '.join(self.baselines)} fits these data")
+
+        def within(arm: Arm, seed: int) -> AbstractContextManager[None]:
+            return run_tracking.child(self.tracker, arm, seed, info)
+
+        loop = train_arms(
+            arms,
+            self.config.seeds,
+            data,
+            evaluator,
+            self.tracker,
+            checkpoint=outputs.checkpoint,
+            resume=resume,
+            quiet=self.config.quiet,
+            within=within,
+        )
+        with closing(loop):  # an error below ends the tracker's run of the arm too
+            for trained in loop:
+                self._take(trained, findings, data, outputs)
+        return findings
+
+    def _take(
+        self, trained: TrainedArm, findings: Findings, data: HeteroData, outputs: Outputs
+    ) -> None:
+        """Measure, tell and keep one seed of an arm."""
+        profile = None
+        if self.config.profile and trained.seed == self.config.seeds[0]:
+            profile = profile_arm(trained.recommender, data)
+        if profile is not None:
+            findings.profiles[trained.arm.label] = profile
+            findings.codes.append((trained.arm, item_codes(trained.recommender, data)))
+        slices = by_slice(trained.fit.test_result, data)
+        bare = findings.beside(trained, "bare" if trained.arm.name != "bare" else None)
+        partner = findings.beside(trained, trained.arm.partner)
+        run_tracking.trained(self.tracker, outputs, trained, bare, partner, slices, profile)
+        arm = findings.add(trained)
+        if trained.seed == self.config.seeds[-1]:
+            self.say(report.arm_line(arm))
 
     def _finish(
-        self,
-        data: HeteroData,
-        info: dict[str, Any],
-        outputs: Outputs,
-        arms: list[ArmResult],
-        profiles: dict[str, InformationProfile],
-        codes: dict[str, Rows],
-        best: TrainedArm | None,
+        self, findings: Findings, data: HeteroData, info: dict[str, Any], outputs: Outputs
     ) -> dict[str, Any]:
+        """Compare, and write results, figures, report and bundle."""
+        arms, profiles = findings.arms, findings.profiles
         comparisons = compare_arms(arms, list(arms[0].mean))
-        device = next(best.recommender.parameters()).device if best else torch.device("cpu")
         results: dict[str, Any] = {
             "schema_version": SCHEMA_VERSION,
             "dataset": info,
-            "environment": environment(device),
+            "environment": environment(findings.device),
             "config": configuration.plain(self.config),
             "arms": [arm.to_dict() for arm in arms],
             "comparisons": [dataclasses.asdict(c) for c in comparisons],
             "information": {label: p.to_dict() for label, p in profiles.items()},
         }
-        outputs.write_results(results)
+        outputs.write_json(outputs.results, results)
         outputs.write_per_user(arms)
-        figures = []
-        gains = [c for c in results["comparisons"] if c["baseline"] == "bare"]
-        if gains:
-            figures.append(
-                telling.draw(
-                    self.tracker, outputs, "arm_bars", "gains.png", gains, report.MAIN_METRIC
-                )
-            )
-        figures += profile_figures(self.tracker, outputs, profiles, self.dataset)
-        figures += code_maps(self.tracker, outputs, codes)
+        figures = self._draw(findings, comparisons, outputs)
         truth = truth_of(self.dataset)
         text = "\n\n".join(f"{label}\n{p.table(truth)}" for label, p in profiles.items())
         noise = self._noise(data, arms)
         title = f"{info['name']}: {', '.join(settings_name(b) for b in self.config.backbone)}"
         markdown = report.markdown(title, arms, comparisons, noise, results, text, figures)
         write_text(outputs.report, markdown)
-        bundle = None if best is None else self._bundle(best, data, info, outputs)
-        telling.finish_parent(self.tracker, outputs, arms, comparisons, markdown, bundle)
+        bundle = None if findings.best is None else self._bundle(findings.best, data, info, outputs)
+        run_tracking.finish_parent(self.tracker, outputs, arms, comparisons, markdown, bundle)
         self.say(report.terminal(arms, comparisons, noise))
         if text:
             seed = self.config.seeds[0]
             self.say(f"\nInformation profile, bits per interaction, seed {seed}\n\n{text}")
         return results
+
+    def _draw(
+        self, findings: Findings, comparisons: Sequence[ArmComparison], outputs: Outputs
+    ) -> list[str]:
+        """The figures' files: gains over bare and over the partners, profiles, maps of codes."""
+        figures = []
+        gains = [dataclasses.asdict(c) for c in fair_gains(findings.arms, comparisons)]
+        if gains:
+            figures.append(
+                run_tracking.draw(
+                    self.tracker, outputs, "arm_bars", "gains.png", gains, report.MAIN_METRIC
+                )
+            )
+        figures += profile_figures(self.tracker, outputs, findings.profiles, self.dataset)
+        return figures + code_maps(self.tracker, outputs, findings.codes)
 
     def _noise(self, data: HeteroData, arms: list[ArmResult]) -> float:
         """Binomial noise of the main metric, at the level of the best arm."""
@@ -256,8 +321,8 @@ class Experiment:
             item_names=self.dataset.item_names,
             info=BundleInfo(
                 name=outputs.folder.name,
-                backbone=settings_name(best.spec.backbone),
-                arm=best.spec.name,
+                backbone=best.arm.backbone_name,
+                arm=best.arm.name,
                 dataset=info["name"],
                 dataset_digest=info["digest"],
                 metrics=best.fit.test,
@@ -265,7 +330,3 @@ class Experiment:
         )
         bundle.save(outputs.bundle, overwrite=True)
         return bundle
-
-
-def _validation(arm: TrainedArm) -> float:
-    return arm.fit.val[report.MAIN_METRIC]

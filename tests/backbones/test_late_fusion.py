@@ -10,8 +10,8 @@ from mrdib_graph import LateFusion, MRdIB, Recommender, backbones, graph, resolv
 from mrdib_graph.backbones import JOINT, LATTICE, SOIL, VBPR, Backbone, DualGNN, LightGCN
 from mrdib_graph.controls import ContentLoss, ModalityDropout, NoContent
 from mrdib_graph.errors import ConfigError
+from mrdib_graph.experiment import build_arm, build_recommender
 from mrdib_graph.experiment.config import Settings
-from mrdib_graph.experiment.objectives import build_recommender, why_not
 from mrdib_graph.loader import TripletLoader
 from mrdib_graph.row_names import rows_of
 from mrdib_graph.testing import check_backbone, tiny_data
@@ -186,9 +186,9 @@ def test_arms_on_late_fusion_start_from_the_arm_without() -> None:
             "mrdib-late": {"alpha_kl": 0.1},
         },
     )
-    plain = build_recommender("vbpr", data, settings, "mrdib")
-    late = build_recommender("vbpr", data, settings, "mrdib-late")
-    without = build_recommender("vbpr", data, settings, "no-unique-late")
+    plain = build_recommender(build_arm(settings, "vbpr", "mrdib"), data)
+    late = build_recommender(build_arm(settings, "vbpr", "mrdib-late"), data)
+    without = build_recommender(build_arm(settings, "vbpr", "no-unique-late"), data)
     assert isinstance(plain.backbone, VBPR)
     assert isinstance(late.backbone, LateFusion) and isinstance(late.backbone.inner, VBPR)
     assert late.mrdib is not None and late.mrdib.alpha_unique == 0.3 and late.mrdib.alpha_kl == 0.1
@@ -196,8 +196,8 @@ def test_arms_on_late_fusion_start_from_the_arm_without() -> None:
     assert without.mrdib.alpha_kl == 0.1 and without.reg_fused == late.reg_fused == 0.05
     assert plain.mrdib is not None and plain.mrdib.alpha_kl == 0
     lightgcn = LightGCN.from_data(data)
-    assert why_not(settings, "mrdib", lightgcn, data)
-    assert not why_not(settings, "mrdib-late", lightgcn, data)
+    assert build_arm(settings, "lightgcn", "mrdib").why_not(lightgcn, data)
+    assert not build_arm(settings, "lightgcn", "mrdib-late").why_not(lightgcn, data)
 
 
 def test_an_arm_stands_on_late_fusion_by_its_setting() -> None:
@@ -205,16 +205,19 @@ def test_an_arm_stands_on_late_fusion_by_its_setting() -> None:
     settings = Settings(embedding_dim=8, arms={"mrdib": {"late_fusion": True}})
     lightgcn = LightGCN.from_data(data)
     late = {"mrdib", "no-unique", "mrdib-late", "bare-late"}  # an ablation follows the arm mrdib
-    for objective in ("bare", "mrdib", "no-unique", "paper", "mrdib-late", "bare-late"):
-        reason = why_not(settings, objective, lightgcn, data)
-        assert bool(reason) == (objective == "paper")
+    for name in ("bare", "mrdib", "no-unique", "paper", "mrdib-late", "bare-late"):
+        arm = build_arm(settings, "lightgcn", name)
+        reason = arm.why_not(lightgcn, data)
+        assert bool(reason) == (name == "paper")
         if not reason:
-            backbone = build_recommender("lightgcn", data, settings, objective).backbone
-            assert isinstance(backbone, LateFusion) == (objective in late)
+            backbone = build_recommender(arm, data).backbone
+            assert isinstance(backbone, LateFusion) == (name in late)
     torch.manual_seed(0)
-    by_setting = build_recommender("vbpr", data, settings, "mrdib").state_dict()
+    by_setting = build_recommender(build_arm(settings, "vbpr", "mrdib"), data).state_dict()
     torch.manual_seed(0)
-    by_name = build_recommender("vbpr", data, Settings(embedding_dim=8), "mrdib-late").state_dict()
+    by_name = build_recommender(
+        build_arm(Settings(embedding_dim=8), "vbpr", "mrdib-late"), data
+    ).state_dict()
     assert by_setting.keys() == by_name.keys()
     assert all(torch.equal(by_setting[name], by_name[name]) for name in by_name)
 

@@ -15,8 +15,7 @@ from mrdib_graph import graph
 from mrdib_graph.baselines import ContentCosine
 from mrdib_graph.errors import ConfigError
 from mrdib_graph.evaluation import Evaluator, slice_metrics
-from mrdib_graph.experiment import ArmSpec, open_dataset, train_arm
-from mrdib_graph.tracking import Tracker
+from mrdib_graph.experiment import build_arm, open_dataset, train_arm
 from mrdib_graph.transforms import SplitInteractions
 
 SCRIPT = Path(__file__).resolve().parents[2] / "benchmarks" / "cold.py"
@@ -107,7 +106,7 @@ def test_rows_are_those_rankings(done: tuple[Path, str], data) -> None:
     assert found["text-cosine"]["cold among cold recall@20"] == pytest.approx(
         among(cosine, split, is_cold)
     )
-    arm = train_arm(ArmSpec("vbpr", "mrdib"), 5, config, split, Evaluator(split), Tracker())
+    arm = train_arm(build_arm(config.settings["vbpr"], "vbpr", "mrdib"), 5, split, Evaluator(split))
     user, item = (table.cpu() for table in arm.recommender.tables(split))
     row = found["vbpr mrdib"]
     assert row["cold among cold recall@20"] == pytest.approx(among(user @ item.T, split, is_cold))

@@ -13,8 +13,7 @@ import pytest
 from mrdib_graph.datasets import Planted
 from mrdib_graph.errors import ConfigError
 from mrdib_graph.evaluation import Evaluator
-from mrdib_graph.experiment import ArmSpec, open_dataset, train_arm
-from mrdib_graph.tracking import Tracker
+from mrdib_graph.experiment import build_arm, open_dataset, train_arm
 from mrdib_graph.tuning import read_trials
 
 GRID = Path(__file__).resolve().parents[2] / "benchmarks" / "grid.py"
@@ -76,7 +75,7 @@ def test_a_point_is_a_run_with_that_setting(
     config = main_job.read_config(main_job.build_parser().parse_args([*flags, *more]))
     data = open_dataset(config)[0]
     assert data["user"].num_nodes == 120  # the grid keeps what --set says
-    arm = train_arm(ArmSpec("vbpr", "noise"), 0, config, data, Evaluator(data), Tracker())
+    arm = train_arm(build_arm(config.settings["vbpr"], "vbpr", "noise"), 0, data, Evaluator(data))
     assert f"{arm.fit.val['recall@20']:.4f}" == value != noisy
 
 

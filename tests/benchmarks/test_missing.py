@@ -14,9 +14,8 @@ import torch
 from mrdib_graph import graph
 from mrdib_graph.errors import ConfigError
 from mrdib_graph.evaluation import Evaluator, slice_metrics
-from mrdib_graph.experiment import ArmSpec, open_dataset, train_arm
+from mrdib_graph.experiment import build_arm, open_dataset, train_arm
 from mrdib_graph.testing import tiny_data
-from mrdib_graph.tracking import Tracker
 from mrdib_graph.transforms import MaskFeatures, PropagateFeatures
 
 SCRIPT = Path(__file__).resolve().parents[2] / "benchmarks" / "missing.py"
@@ -109,7 +108,7 @@ def test_a_cell_is_that_training(
         lacking |= ~graph.item_features(data, modality)[1]
     if method == "propagation":
         data = PropagateFeatures()(data)
-    arm = train_arm(ArmSpec("vbpr", objective), 3, config, data, Evaluator(data), Tracker())
+    arm = train_arm(build_arm(config.settings["vbpr"], "vbpr", objective), 3, data, Evaluator(data))
     part = slice_metrics(arm.fit.test_result, items=lacking).mean
     found = json.loads(done[0].read_text(encoding="utf-8"))["results"][0]["0.5"][method]
     assert found == {
@@ -132,7 +131,7 @@ def test_on_validation_and_with_some_modalities(
     more = ["--seeds", "3", "--set", "dataset_options.seed=3", "--backbone", "vbpr"]
     config = main_job.read_config(main_job.build_parser().parse_args([*tiny_flags, *more]))
     data = MaskFeatures(0.5, 3, ["text"])(open_dataset(config)[0])
-    arm = train_arm(ArmSpec("vbpr", "bare"), 3, config, data, Evaluator(data), Tracker())
+    arm = train_arm(build_arm(config.settings["vbpr"], "vbpr", "bare"), 3, data, Evaluator(data))
     assert found["recall@20"] == arm.fit.val["recall@20"] != arm.fit.test["recall@20"]
     lacking = ~graph.item_features(data, "text")[1]
     val = Evaluator(data)(*arm.recommender.tables(data), "val")

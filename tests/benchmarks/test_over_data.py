@@ -10,9 +10,8 @@ from scipy.stats import ttest_rel
 
 from mrdib_graph.errors import ConfigError
 from mrdib_graph.evaluation import Evaluator
-from mrdib_graph.experiment import ArmSpec, open_dataset, train_arm
+from mrdib_graph.experiment import build_arm, open_dataset, train_arm
 from mrdib_graph.experiment.config import RunConfig
-from mrdib_graph.tracking import Tracker
 
 ARMS = ("bare", "mrdib", "mrdib-late", "content-loss-late")
 SMALL = [
@@ -65,7 +64,7 @@ def test_a_cell_is_the_test_of_that_training(over_data, main_job, content) -> No
     flags += ["--seeds", "2", "--set", "dataset_options.seed=2"]
     config = main_job.read_config(main_job.build_parser().parse_args(flags))
     data = open_dataset(config)[0]
-    arm = train_arm(ArmSpec("vbpr", "mrdib"), 2, config, data, Evaluator(data), Tracker())
+    arm = train_arm(build_arm(config.settings["vbpr"], "vbpr", "mrdib"), 2, data, Evaluator(data))
     assert content["results"][1]["vbpr mrdib"] == arm.fit.test != arm.fit.val
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from mrdib_graph.cli import main
 from mrdib_graph.cli.explain import add_flags, command
-from mrdib_graph.experiment import Experiment, Outputs, restore_run, telling
+from mrdib_graph.experiment import Experiment, Outputs, SavedRun, run_tracking
 from mrdib_graph.experiment.config import RunConfig, Settings
 from mrdib_graph.explanation import explain
 from mrdib_graph.tracking import Tracker
@@ -36,7 +36,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
         quiet=True,
     )
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(telling, "draw", lambda *given, **_: given[3])
+        patch.setattr(run_tracking, "draw", lambda *given, **_: given[3])
         Experiment(config, Tracker(), lambda _: None).run(Outputs(folder))
     return folder
 
@@ -63,10 +63,10 @@ def test_one_item_as_a_table(finished: Path, capsys) -> None:
     assert run("--run", finished, "--user", 7, "--item", 11) == 0
     out, err = capsys.readouterr()
     assert err == ""
-    restored = restore_run(finished)
+    restored = SavedRun(finished).restore()
     [e] = explain(restored.recommender, restored.data, [7], [11])
     first, _, title, *_ = out.splitlines()
-    assert first == f"{restored.spec.label}, seed 0, on planted"
+    assert first == f"{restored.arm.label}, seed 0, on planted"
     assert title.startswith(f"user 7, item 11: score {e.score:.4f}, ")
     assert f"rank {e.rank}" in title
     table = numbers(out)
@@ -91,7 +91,7 @@ def test_the_best_items_are_those_of_recommend(finished: Path, capsys) -> None:
 
 
 def test_training_items_and_missing_modalities_are_said(finished: Path, capsys) -> None:
-    restored = restore_run(finished)
+    restored = SavedRun(finished).restore()
     pairs = explain(restored.recommender, restored.data, [5] * 50, range(50))
     seen = next(e.item for e in pairs if e.seen)
     lacking = next(e.item for e in pairs if e.missing)
@@ -122,7 +122,7 @@ def test_ids_cannot_drive_the_terminal(finished: Path, tmp_path: Path, capsys) -
     Bundle.from_tables(
         old.user_table,
         old.item_table,
-        restore_run(finished).data["user", "interacts", "item"].edge_index[:, :1],
+        SavedRun(finished).restore().data["user", "interacts", "item"].edge_index[:, :1],
         item_ids=ids,
         item_names=["A name\n"] * 50,
         info=old.info,

@@ -4,7 +4,7 @@ import pytest
 
 from mrdib_graph import backbones, baselines, cli, datasets, estimators, losses, resolver
 from mrdib_graph.cli.exports import KINDS, exported, first_sentence
-from mrdib_graph.experiment import OBJECTIVES
+from mrdib_graph.experiment import ARMS
 from mrdib_graph.transforms.split_interactions import CHOICES
 
 RESOLVED: dict[str, tuple[ModuleType, type]] = {
@@ -25,7 +25,7 @@ def test_the_source_has_the_names_that_the_resolver_accepts(kind: str) -> None:
 
 
 def test_arms_and_splits_are_those_of_the_library() -> None:
-    assert set(exported("arms")) == set(OBJECTIVES)
+    assert set(exported("arms")) == set(ARMS)
     assert set(exported("splits")) == set(CHOICES)
 
 

@@ -10,7 +10,7 @@ import pytest
 from mrdib_graph.cli import Parser, main
 from mrdib_graph.cli.report import add_flags, command
 from mrdib_graph.errors import ConfigError, DataError
-from mrdib_graph.experiment import gallery, telling
+from mrdib_graph.experiment import gallery, run_tracking
 from mrdib_graph.experiment.report import p_text
 from mrdib_graph.plotting import arm_bars
 from mrdib_graph.tuning import Trial, write_trials
@@ -39,7 +39,7 @@ def ablated(tiny_job, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("ablated") / "run"
     arms = "bare,mrdib,no-redundancy,no-unique"
     with pytest.MonkeyPatch.context() as patch:  # the run's own figures take most of its time
-        patch.setattr(telling, "draw", lambda *given, **_: given[3])
+        patch.setattr(run_tracking, "draw", lambda *given, **_: given[3])
         done = tiny_job("--backbone", "vbpr", "--arms", arms, "--seeds", "0,1", "--out", folder)
     assert done.status == 0, done.err
     return folder

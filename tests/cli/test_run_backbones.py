@@ -13,8 +13,7 @@ import yaml
 from mrdib_graph import backbones, resolver
 from mrdib_graph.backbones import Backbone
 from mrdib_graph.datasets import MMRecFolder
-from mrdib_graph.experiment import OBJECTIVES
-from mrdib_graph.experiment.objectives import CONTROLS
+from mrdib_graph.experiment import ARMS, CONTROLS
 from mrdib_graph.serving import Bundle
 from mrdib_graph.testing import check_backbone
 
@@ -92,26 +91,26 @@ def test_all_backbones_with_mrdib_and_every_control(tiny_job, out: Path) -> None
 
 
 def test_every_objective_and_the_comparisons_with_each_control(tiny_job, out: Path) -> None:
-    flags = ("--backbone", "vbpr", "--arms", ",".join(OBJECTIVES), "--alpha-kl", "0.01")
+    flags = ("--backbone", "vbpr", "--arms", ",".join(ARMS), "--alpha-kl", "0.01")
     reg = ("--set", "settings.vbpr.reg_fused=0.01")
     done = tiny_job(*flags, *reg, "--epochs", "2", "--out", out)
     assert done.status == 0, done.err
-    assert arms(out) == [("vbpr", objective) for objective in OBJECTIVES]
+    assert arms(out) == [("vbpr", objective) for objective in ARMS]
     for arm in read(out)["arms"]:
         values = [v for seed in arm["seeds"] for s in ("val", "test") for v in seed[s].values()]
         assert all(math.isfinite(v) and 0 <= v <= 1 for v in values), arm["arm"]
     found = {(c["baseline"], c["arm"]) for c in read(out)["comparisons"]}
-    assert found == {("bare", o) for o in OBJECTIVES if o != "bare"} | {
+    assert found == {("bare", o) for o in ARMS if o != "bare"} | {
         (control, "mrdib") for control in CONTROLS
     }
 
 
 @pytest.mark.parametrize("backbone", ["lattice", f"{MINE}:ContentGCN"])
 def test_every_objective_on_graph_backbones(backbone: str, tiny_job, out: Path) -> None:
-    flags = ("--backbone", backbone, "--arms", ",".join(OBJECTIVES), "--alpha-kl", "0.01")
+    flags = ("--backbone", backbone, "--arms", ",".join(ARMS), "--alpha-kl", "0.01")
     done = tiny_job(*flags, "--placement", "auxiliary", "--out", out)
     assert done.status == 0, done.err
-    assert [o for _, o in arms(out)] == list(OBJECTIVES)
+    assert [o for _, o in arms(out)] == list(ARMS)
 
 
 def test_flags_of_the_method_reach_the_arm(tiny_job, out: Path) -> None:
@@ -164,9 +163,9 @@ def test_no_baselines(tiny_job, out: Path) -> None:
 
 
 def test_nothing_that_fits_the_data(tiny_job, out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from mrdib_graph.experiment import closed_form
+    from mrdib_graph.experiment import fit_baselines
 
-    monkeypatch.setitem(closed_form._GRIDS, "ease", [{"max_items": 10}])
+    monkeypatch.setitem(fit_baselines._GRIDS, "ease", [{"max_items": 10}])
     done = tiny_job("--backbone", "ease", "--out", out)
     assert done.status == 2 and "none of ease fits these data" in done.err
 

@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from mrdib_graph.experiment import telling
+from mrdib_graph.experiment import run_tracking
 from mrdib_graph.training.state import TrainingState
 
 FLAGS = ("--backbone", "lattice", "--arms", "bare,mrdib", "--alpha-kl", "0.01")
@@ -105,7 +105,7 @@ def test_ctrl_c_between_two_arms(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(telling, "trained", interrupt)
+        patch.setattr(run_tracking, "trained", interrupt)
         done = tiny_job(*FLAGS, "--out", tmp_path / "run")
     assert done.status == 130 and "--resume" in done.err
     assert job("--resume", tmp_path / "run").status == 0

@@ -80,11 +80,11 @@ def test_each_trial_is_a_training_with_its_settings(tuned, main_job, tiny_flags)
         flags += ["--set", f"settings.vbpr.arms.mrdib.{key}={value}"]
     config = main_job.read_config(main_job.build_parser().parse_args(flags))
     from mrdib_graph.evaluation import Evaluator
-    from mrdib_graph.experiment import ArmSpec, train_arm
-    from mrdib_graph.tracking import Tracker
+    from mrdib_graph.experiment import build_arm, train_arm
 
     data = open_dataset(config)[0]
-    arm = train_arm(ArmSpec("vbpr", "mrdib"), 100, config, data, Evaluator(data), Tracker())
+    one = build_arm(config.settings["vbpr"], "vbpr", "mrdib")
+    arm = train_arm(one, 100, data, Evaluator(data))
     assert arm.fit.val["recall@20"] == trial.value
     assert (arm.fit.best_epoch,) == trial.best_epochs
 
@@ -249,16 +249,16 @@ def test_a_wrong_setting_in_the_space_fails_before_anything_is_read(
     flags = [*tiny_flags, "--backbone", "vbpr", "--arms", "bare,mrdib"]
     config = main_job.read_config(main_job.build_parser().parse_args(flags))
     with pytest.raises(ConfigError, match=f"space.yaml: .*{message}"):
-        ArmTuner(config, TuneConfig(2, path), ["vbpr"], "sqlite:///unused.db")
+        ArmTuner(config, TuneConfig(2, path), "sqlite:///unused.db")
 
 
 def test_the_stored_space_fits_every_arm(main_job, tiny_flags) -> None:
-    from mrdib_graph.experiment import OBJECTIVES
+    from mrdib_graph.experiment import ARMS
 
-    flags = [*tiny_flags, "--backbone", "vbpr,lattice", "--arms", ",".join(OBJECTIVES)]
+    flags = [*tiny_flags, "--backbone", "vbpr,lattice", "--arms", ",".join(ARMS)]
     flags += ["--alpha-kl", "1e-4"]
     config = main_job.read_config(main_job.build_parser().parse_args(flags))
     space = main_job.SETTINGS / "search_space.yaml"
-    tuner = ArmTuner(config, TuneConfig(1, space), config.backbone, "sqlite:///unused.db")
-    assert len(tuner.spaces) == 2 * len(OBJECTIVES)
+    tuner = ArmTuner(config, TuneConfig(1, space), "sqlite:///unused.db")
+    assert len(tuner.spaces) == 2 * (len(ARMS) + 1)  # and bare-late, mrdib's partner
     assert all({"reg_fused", "learning_rate"} <= set(found) for found in tuner.spaces.values())

@@ -9,8 +9,7 @@ from torch_geometric.data import HeteroData
 from mrdib_graph import backbones, graph, resolver
 from mrdib_graph.backbones import Backbone
 from mrdib_graph.cli.run import SETTINGS
-from mrdib_graph.experiment import build_recommender, config
-from mrdib_graph.experiment.checks import check_settings
+from mrdib_graph.experiment import build_arm, build_arms, build_recommender, config
 from mrdib_graph.experiment.config import RunConfig, Settings
 from mrdib_graph.transforms import SplitInteractions
 from mrdib_graph.typing import Triplets
@@ -58,7 +57,7 @@ def test_the_files_are_named_after_what_they_set() -> None:
 def test_a_file_loads_and_says_something(path: Path) -> None:
     run = resolved(path)
     assert run.settings[path.stem] != Settings()
-    check_settings(run, run.backbone)
+    build_arms(run)
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda p: f"{p.parent.name}-{p.stem}")
@@ -66,11 +65,11 @@ def test_a_file_builds_and_trains_on_the_shape_of_its_data(path: Path) -> None:
     settings = resolved(path).settings[path.stem]
     data = shaped(path.parent.name)
     users, items, _ = SHAPES[path.parent.name]
-    multimodal = bool(build_recommender(path.stem, data, settings, "bare").modalities)
+    multimodal = bool(build_recommender(build_arm(settings, path.stem, "bare"), data).modalities)
     arms = {"bare"} | ({"mrdib", *settings.arms} if multimodal else set())
-    for objective in sorted(arms):
+    for arm in sorted(arms):
         torch.manual_seed(0)
-        recommender = build_recommender(path.stem, data, settings, objective)
+        recommender = build_recommender(build_arm(settings, path.stem, arm), data)
         prepared = recommender.backbone.prepare(data)
         generator = torch.Generator().manual_seed(0)
         recommender.prepare_epoch(prepared, 0, generator)
@@ -78,6 +77,6 @@ def test_a_file_builds_and_trains_on_the_shape_of_its_data(path: Path) -> None:
         terms = recommender.loss(prepared, Triplets(rows, rows, rows.unsqueeze(1) + 200), generator)
         total = recommender.total(terms)
         total.backward()
-        assert torch.isfinite(total), (objective, terms)
+        assert torch.isfinite(total), (arm, terms)
         user, item = recommender.tables(prepared)
         assert (user.size(0), item.size(0)) == (users, items) and user.size(1) == item.size(1)

@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from mrdib_graph.experiment import ArmSpec
+from mrdib_graph.experiment import build_arm
 from mrdib_graph.experiment import config as configuration
 from mrdib_graph.experiment.arm_space import arm_space, current_value, with_values
 from mrdib_graph.experiment.config import Settings
@@ -17,13 +17,18 @@ SPACE = SearchSpace(
         },
     }
 )
+KL = Settings(arms={"mrdib": {"alpha_kl": 0.1}})
 
 
 def test_an_ablation_searches_what_the_method_does_less_its_own() -> None:
-    assert list(arm_space(SPACE, "vbpr", "bare")) == ["reg_fused"]
-    assert list(arm_space(SPACE, "vbpr", "mrdib")) == ["reg_fused", "alpha_kl", "alpha_unique"]
-    assert list(arm_space(SPACE, "vbpr", "no-kl")) == ["reg_fused", "alpha_unique"]
-    without = arm_space(SPACE, "vbpr", "no-unique")
+    assert list(arm_space(SPACE, build_arm(KL, "vbpr", "bare"))) == ["reg_fused"]
+    assert list(arm_space(SPACE, build_arm(KL, "vbpr", "mrdib"))) == [
+        "reg_fused",
+        "alpha_kl",
+        "alpha_unique",
+    ]
+    assert list(arm_space(SPACE, build_arm(KL, "vbpr", "no-kl"))) == ["reg_fused", "alpha_unique"]
+    without = arm_space(SPACE, build_arm(KL, "vbpr", "no-unique"))
     assert list(without) == ["reg_fused", "alpha_kl"]
     assert without["alpha_kl"] == Choice((0.0, 3.0))
 
@@ -38,7 +43,7 @@ def test_values_go_to_the_arm_alone() -> None:
             ),
         ]
     )
-    spec = ArmSpec("vbpr", "mrdib")
+    spec = build_arm(before.settings["vbpr"], "vbpr", "mrdib")
     after = with_values(before, spec, {"reg_fused": 0.2, "backbone_options.b": 2})
     assert after.settings["vbpr"].arms == {
         "mrdib": {"alpha_kl": 0.5, "backbone_options": {"a": 1, "b": 2}, "reg_fused": 0.2}
@@ -72,10 +77,10 @@ def test_what_an_arm_has_now(arm: str, key: str, expected: Any) -> None:
         trainer=configuration.TrainerConfig(learning_rate=0.02),
         arms={
             "mrdib": {
-                **{"reg_fused": 0.4, "alpha_unique": 0.7},
+                **{"reg_fused": 0.4, "alpha_unique": 0.7, "alpha_kl": 0.1},
                 "backbone_options": {"user_side": "vector"},
             },
             "noise": {"learning_rate": 0.05},
         },
     )
-    assert current_value(settings, ArmSpec("vbpr", arm), key) == expected
+    assert current_value(build_arm(settings, "vbpr", arm), key) == expected

@@ -177,7 +177,7 @@ def test_a_value_of_another_type_names_the_key(key: str, value: object) -> None:
         ("settings.a.embedding_dim", 0, "embedding_dim: got 0, expected 1 or more"),
         ("settings.a.reg_fused", -0.1, "reg_fused: got -0.1, expected 0 or more"),
         ("settings.a.reg_fused", float("nan"), "reg_fused: got nan"),
-        ("settings.a.placement", "within", "placement: got 'within', expected inline or auxiliary"),
+        ("settings.a.placement", "within", "placement': Invalid value 'within', expected one of"),
         ("seeds", [], "seeds: expected at least one"),
         ("backbone", [], "backbone: expected at least one"),
         ("arms", [], "arms: expected at least one"),

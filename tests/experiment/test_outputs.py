@@ -31,7 +31,9 @@ def test_where_everything_is(tmp_path: Path) -> None:
     assert outputs.folder.is_absolute()
     names = {
         "config": "config.yaml",
+        "dataset": "dataset.json",
         "results": "results.json",
+        "per_user": "per_user.parquet",
         "report": "report.md",
         "figures": "figures",
         "bundle": "bundle",
@@ -126,7 +128,7 @@ def test_results_are_strict_json(tmp_path: Path) -> None:
         "text": "NaN",
         "nested": {"ok": 1.5, "none": None, "flag": True},
     }
-    outputs.write_results(content)
+    outputs.write_json(outputs.results, content)
     text = outputs.results.read_text(encoding="utf-8")
     assert json.loads(text) == {
         "gain": None,

@@ -17,7 +17,8 @@ def arm(backbone: str, arm: str, *levels: float, seconds: float = 1.0) -> ArmRes
         SeedResult(i, 4 + i, 9, seconds, 50.0, {}, dict.fromkeys(METRICS, x), torch.empty(0), {})
         for i, x in enumerate(levels)
     ]
-    return ArmResult(backbone, arm, seeds)
+    partner = {"mrdib": "bare", "noise": "bare", "mrdib-late": "bare-late"}.get(arm)
+    return ArmResult(backbone, arm, seeds, partner=partner)
 
 
 def comparison(arm: str, baseline: str = "bare", **changes: Any) -> ArmComparison:
@@ -70,6 +71,17 @@ def test_gains_are_those_of_the_main_metric_over_bare() -> None:
     assert ndcg[3][head.index("gain %")] == "+99.0"
 
 
+def test_the_gain_over_the_fair_partner_has_columns_of_its_own() -> None:
+    late = [comparison("mrdib-late"), comparison("mrdib-late", "bare-late", gain_percent=2.0)]
+    arms = [*ARMS, arm("vbpr", "mrdib-late", 0.3)]
+    head, *rows = cells(report.arm_table(arms, COMPARISONS + late))
+    found = {row[1]: dict(zip(head, row, strict=True)) for row in rows}
+    columns = ["gain %", "partner", "fair %", "p fair"]
+    assert [found["mrdib-late"][c] for c in columns] == ["+12.3", "bare-late", "+2.0", ".034"]
+    assert [found["mrdib"][c] for c in columns] == ["+12.3", "bare", "+12.3", ".034"]
+    assert [found["bare"][c] for c in columns] == ["", "", "", ""]
+
+
 def test_seconds_and_overhead() -> None:
     head, *rows = cells(report.arm_table(ARMS, COMPARISONS))
     found = {row[1]: dict(zip(head, row, strict=True)) for row in rows}
@@ -112,9 +124,7 @@ def test_the_terminal() -> None:
     text = report.terminal(ARMS, COMPARISONS, 0.0123)
     assert "Mean ± sd over 2 seeds" in text and "± 0.0123" in text
     assert "The method against its controls" in text and "mrdib over noise" in text
-    assert "late fusion" not in text
-    late = ArmResult("vbpr", "mrdib", ARMS[0].seeds, late_fusion=True)
-    assert "vbpr mrdib stands on late fusion" in report.terminal([ARMS[0], late], [], 0.01)
+    assert "fair %: over the arm's partner" in text
     alone = report.terminal(ARMS[:1], [], 0.01)
     assert "controls" not in alone and "over 1 seed;" in alone
 

@@ -23,7 +23,12 @@ def seed_result(seed: int, level: float) -> SeedResult:
 
 
 def arm(arm: str, level: float, seeds: tuple[int, ...] = (0, 1, 2), b: str = "vbpr"):
-    return ArmResult(b, arm, [seed_result(seed, level) for seed in seeds])
+    control = arm in ("noise", "id-dropout", "bare-late", "noise-late")
+    partner = (
+        None if arm == "bare" else "bare-late" if arm in ("mrdib-late", "noise-late") else "bare"
+    )
+    results = [seed_result(seed, level) for seed in seeds]
+    return ArmResult(b, arm, results, partner=partner, is_control=control)
 
 
 def test_mean_deviation_and_the_rest_over_seeds() -> None:
@@ -41,9 +46,11 @@ def test_mean_deviation_and_the_rest_over_seeds() -> None:
 
 def test_the_record_of_results_json() -> None:
     found = arm("noise", 0.3, (4, 5)).to_dict()
-    assert list(found) == ["backbone", "arm", "late_fusion", "seeds", "mean", "sd"]
+    assert list(found) == [
+        *("backbone", "arm", "late_fusion", "partner", "is_control", "seeds", "mean", "sd"),
+    ]
     assert (found["backbone"], found["arm"]) == ("vbpr", "noise")
-    assert not found["late_fusion"]
+    assert not found["late_fusion"] and found["is_control"] and found["partner"] == "bare"
     assert [s["seed"] for s in found["seeds"]] == [4, 5]
     for seed in found["seeds"]:
         assert list(seed) == [
@@ -73,6 +80,18 @@ def test_what_is_compared_with_what() -> None:
     ]
     assert compare_arms([arm("bare", 0.4)], METRICS) == []
     assert compare_arms([arm("noise", 0.4), arm("paper", 0.5)], METRICS) == []
+
+
+def test_an_arm_on_late_fusion_is_compared_with_bare_and_with_bare_on_late_fusion() -> None:
+    arms = [arm(o, 0.4) for o in ("bare", "bare-late", "mrdib", "mrdib-late", "noise-late")]
+    assert pairs(compare_arms(arms, METRICS)) == [
+        *(("vbpr", "bare", o) for o in ("bare-late", "mrdib", "mrdib-late", "noise-late")),
+        ("vbpr", "bare-late", "mrdib-late"),
+        ("vbpr", "bare-late", "noise-late"),
+        ("vbpr", "bare-late", "mrdib"),
+        ("vbpr", "noise-late", "mrdib"),
+        ("vbpr", "noise-late", "mrdib-late"),
+    ]
 
 
 def test_the_values_of_a_comparison() -> None:

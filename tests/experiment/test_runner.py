@@ -9,7 +9,7 @@ import pytest
 
 from mrdib_graph.datasets import Planted
 from mrdib_graph.errors import ConfigError, DataError
-from mrdib_graph.experiment import Experiment, Outputs, telling
+from mrdib_graph.experiment import Experiment, Outputs, run_tracking
 from mrdib_graph.serving import Bundle
 from mrdib_graph.tracking import Tracker
 
@@ -17,7 +17,7 @@ from mrdib_graph.tracking import Tracker
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """No figures: they take most of a tiny run's time."""
-    monkeypatch.setattr(telling, "draw", lambda *given, **_: given[3])
+    monkeypatch.setattr(run_tracking, "draw", lambda *given, **_: given[3])
     yield
 
 
@@ -139,3 +139,20 @@ def test_the_profile_is_of_the_first_seed(make_config, tmp_path: Path) -> None:
     assert "Information profile, bits per interaction, seed 3" in said[-1]
     results, said = run(config, tmp_path / "without")
     assert results["information"] == {} and "Information" not in said[-1]
+
+
+def test_the_partner_of_an_arm_on_late_fusion_is_added(make_config, tmp_path: Path) -> None:
+    own = {"mrdib": {"late_fusion": True}}
+    config = make_config("vbpr,lightgcn", arms=["bare", "mrdib"], own_arms=own, seeds=[0, 1])
+    results, said = run(config, tmp_path / "run")
+    assert [(a["backbone"], a["arm"]) for a in results["arms"]] == [
+        *(("vbpr", "bare"), ("vbpr", "mrdib"), ("vbpr", "bare-late")),
+        *(("lightgcn", "bare"), ("lightgcn", "mrdib"), ("lightgcn", "bare-late")),
+    ]
+    assert said[0].startswith("vbpr: the arm bare-late is added, which mrdib must be compared with")
+    found = {(c["baseline"], c["arm"]) for c in results["comparisons"] if c["backbone"] == "vbpr"}
+    assert found == {("bare", "mrdib"), ("bare", "bare-late"), ("bare-late", "mrdib")}
+    config_again = (tmp_path / "run" / "config.yaml").read_text()
+    assert "bare-late" not in config_again  # it is added by what was asked for
+    resumed, _ = run(config, tmp_path / "run", resume=True)
+    assert [a["mean"] for a in resumed["arms"]] == [a["mean"] for a in results["arms"]]

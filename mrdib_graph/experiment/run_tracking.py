@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -10,11 +9,12 @@ from typing import Any
 from mrdib_graph.evaluation import MetricResult
 from mrdib_graph.experiment import config as configuration
 from mrdib_graph.experiment import report
-from mrdib_graph.experiment.arm import ArmSpec, TrainedArm
-from mrdib_graph.experiment.config import RunConfig, settings_name
+from mrdib_graph.experiment.arms import Arm
+from mrdib_graph.experiment.config import RunConfig
 from mrdib_graph.experiment.environment import git_state
 from mrdib_graph.experiment.outputs import Outputs
 from mrdib_graph.experiment.results import ArmComparison, ArmResult, SeedResult
+from mrdib_graph.experiment.trained_arm import TrainedArm
 from mrdib_graph.information import InformationProfile
 from mrdib_graph.serving import Bundle
 from mrdib_graph.tracking import Tracker
@@ -29,21 +29,12 @@ def start_parent(tracker: Tracker, name: str, config: RunConfig, info: Mapping[s
 
 
 @contextmanager
-def child(
-    tracker: Tracker, spec: ArmSpec, seed: int, config: RunConfig, info: Mapping[str, Any]
-) -> Iterator[None]:
+def child(tracker: Tracker, arm: Arm, seed: int, info: Mapping[str, Any]) -> Iterator[None]:
     """The run of one arm and seed; its status tells how it ended."""
-    name = settings_name(spec.backbone)
     tracker.start_run(
-        f"{spec.label}-seed{seed}",
-        params={
-            "backbone": spec.backbone,
-            "arm": spec.name,
-            "seed": seed,
-            **dataclasses.asdict(config.settings[name]),
-            **_features(info),
-        },
-        tags=_tags(info) | {"backbone": name, "arm": spec.name, "seed": str(seed)},
+        f"{arm.label}-seed{seed}",
+        params=arm.to_dict() | {"seed": seed} | _features(info),
+        tags=_tags(info) | {"backbone": arm.backbone_name, "arm": arm.name, "seed": str(seed)},
     )
     status: Status = "failed"
     try:
@@ -62,13 +53,14 @@ def trained(
     outputs: Outputs,
     arm: TrainedArm,
     bare: SeedResult | None,
+    partner: SeedResult | None,
     slices: Mapping[str, MetricResult],
     profile: InformationProfile | None,
 ) -> None:
-    """Final values, slices and curves of one arm and seed, beside bare with the same seed."""
+    """Final values, slices and curves of one arm and seed, beside bare and partner of the seed."""
     import pandas as pd
 
-    fit = arm.fit
+    fit, metric = arm.fit, report.MAIN_METRIC
     values = {f"test/{name}": value for name, value in fit.test.items()}
     values |= {f"best/{name}": value for name, value in fit.val.items()}
     values |= {
@@ -77,7 +69,11 @@ def trained(
         "peak_memory_mb": fit.peak_memory_mb,
     }
     if bare is not None:
-        values |= _against_bare(arm.result, bare)
+        values |= _more("gain_percent", arm.result.test[metric], bare.test[metric])
+        times = (arm.result.seconds_per_epoch, bare.seconds_per_epoch)
+        values |= _more("overhead_percent", *times)
+    if partner is not None:
+        values |= _more("gain_over_partner_percent", arm.result.test[metric], partner.test[metric])
     if profile is not None:
         values |= profile.metrics()
     tracker.log_metrics(values)
@@ -86,7 +82,7 @@ def trained(
         for name, result in slices.items()
     ]
     tracker.log_table(pd.DataFrame(rows), "tables/slices.json")
-    name = f"curves-{arm.spec.label}-seed{arm.result.seed}.png"
+    name = f"curves-{arm.arm.label}-seed{arm.result.seed}.png"
     draw(tracker, outputs, "curves", name, fit.history, fit.best_epoch)
 
 
@@ -103,9 +99,13 @@ def finish_parent(
 
     metric = report.MAIN_METRIC
     values = {f"{a.backbone}-{a.arm}/test/{metric}": a.mean[metric] for a in arms}
+    partners = {(a.backbone, a.arm): a.partner for a in arms}
     for c in comparisons:
+        of_arm = f"{c.backbone}-{c.arm}"
         if c.metric == metric and c.baseline == "bare":
-            values[f"{c.backbone}-{c.arm}/gain_percent"] = c.gain_percent
+            values[f"{of_arm}/gain_percent"] = c.gain_percent
+        if c.metric == metric and c.baseline == partners[c.backbone, c.arm]:
+            values[f"{of_arm}/gain_over_partner_percent"] = c.gain_percent
     tracker.log_metrics(values)
     tracker.set_description(markdown)
     tracker.log_table(
@@ -132,14 +132,9 @@ def draw(
     return name
 
 
-def _against_bare(mine: SeedResult, bare: SeedResult) -> dict[str, float]:
-    """Gain of the main metric and more time per epoch, in percent, where bare has any."""
-    metric = report.MAIN_METRIC
-    pairs = {
-        "gain_percent": (mine.test[metric], bare.test[metric]),
-        "overhead_percent": (mine.seconds_per_epoch, bare.seconds_per_epoch),
-    }
-    return {name: 100 * (value / base - 1) for name, (value, base) in pairs.items() if base > 0}
+def _more(name: str, value: float, base: float) -> dict[str, float]:
+    """How much more than a base, in percent; nothing over 0."""
+    return {name: 100 * (value / base - 1)} if base > 0 else {}
 
 
 def _examples(bundle: Bundle) -> Any:

@@ -1,4 +1,4 @@
-"""The first half of ``run --tune``: search, then write down what was tried and chosen."""
+"""The first half of ``mrdib-graph run --tune``: search, and write down what was chosen."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from pathlib import Path
 from mrdib_graph.atomic_file import write_text
 from mrdib_graph.errors import DataError
 from mrdib_graph.experiment import config as configuration
+from mrdib_graph.experiment.arm_tuner import ArmTuner
 from mrdib_graph.experiment.config import RunConfig
 from mrdib_graph.experiment.runner import Experiment
-from mrdib_graph.experiment.tune_arms import ArmTuner
 from mrdib_graph.tracking.tracker import Status
 from mrdib_graph.tuning import Trial, TuneConfig, numeric_points, write_trials
 from mrdib_graph.tuning.study import storage_url
@@ -36,7 +36,7 @@ def tune(experiment: Experiment, how: TuneConfig, folder: Path, name: str) -> Ru
     """
     storage = storage_url(how.storage or str(folder / "study.db"))
     config, tracker = experiment.config, experiment.tracker
-    tuner = ArmTuner(config, how, experiment.backbones, storage, tracker, experiment.say)
+    tuner = ArmTuner(config, how, storage, tracker, experiment.say)
     dataset = experiment.dataset
     tracked = {"dataset": dataset.name, "dataset_digest": dataset.digest}
     try:
@@ -65,8 +65,8 @@ def write_tuning(
     """Write the trials, the choice and the pictures; their files."""
     metrics = ", ".join(sorted({trial.metric for trial in trials}))
     head = (
-        f"# Chosen by mrdib-graph run --tune {how.trials}: the best of the trials of each arm by\n"
-        f"# validation {metrics} of the training seeds {list(how.seeds)}.  All trials: trials.csv\n"
+        f"# Chosen by mrdib-graph run --tune {how.trials}: the best of {how.trials} trials of each "
+        f"arm\n# by validation {metrics} of training seeds {list(how.seeds)}.  All: trials.csv\n"
     )
     plain = dataclasses.replace(chosen, out=None, tracking_uri=None)
     files = [folder / "trials.csv", folder / "chosen.yaml"]

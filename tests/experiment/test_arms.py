@@ -1,15 +1,28 @@
 """What each arm is made of."""
 
+import json
+from pathlib import Path
+
 import pytest
 import torch
 from torch_geometric.data import HeteroData
 
 from mrdib_graph import controls
 from mrdib_graph.errors import ConfigError
-from mrdib_graph.experiment import OBJECTIVES, PAPER, build_recommender
-from mrdib_graph.experiment import objectives as module
+from mrdib_graph.experiment import (
+    ARMS,
+    CONTROLS,
+    PAPER,
+    RunConfig,
+    build_arm,
+    build_arms,
+    build_recommender,
+    possible_arms,
+)
 from mrdib_graph.experiment.config import Settings
+from mrdib_graph.experiment.recommenders import backbone_class, build_backbone, build_part
 from mrdib_graph.loader import TripletLoader
+from mrdib_graph.losses import BPRLoss
 from mrdib_graph.mrdib import MRdIB
 from mrdib_graph.recommender import Recommender
 
@@ -17,8 +30,12 @@ MRDIB = {"alpha_kl": 0.02, "alpha_redundancy": 0.3, "alpha_unique": 0.4, "estima
 SETTINGS = Settings(embedding_dim=8, reg_fused=0.05, arms={"mrdib": MRDIB})
 
 
+def config(settings: Settings, *arms: str) -> RunConfig:
+    return RunConfig(backbone=["vbpr"], arms=list(arms), settings={"vbpr": settings})
+
+
 def build(data: HeteroData, arm: str, settings: Settings = SETTINGS):
-    return build_recommender("vbpr", data, settings, arm)
+    return build_recommender(build_arm(settings, "vbpr", arm), data)
 
 
 def alphas(data: HeteroData, arm: str, settings: Settings = SETTINGS) -> tuple[float, ...]:
@@ -40,11 +57,11 @@ def test_weights_of_the_method_and_its_ablations(data: HeteroData) -> None:
     assert alphas(data, "no-redundancy") == (0.02, 0.0, 0.4)
     assert alphas(data, "no-unique") == (0.02, 0.3, 0.0)
     for arm in ("mrdib", "no-kl", "no-unique"):
-        assert module.mrdib_options(SETTINGS, arm)["estimator"] == "mine"
+        assert build_arm(SETTINGS, "vbpr", arm).options["estimator"] == "mine"
 
 
 def test_the_paper_does_not_follow_the_arm_mrdib(data: HeteroData) -> None:
-    assert module.mrdib_options(SETTINGS, "paper") == PAPER
+    assert build_arm(SETTINGS, "vbpr", "paper").options == PAPER
     assert alphas(data, "paper") == (0.005, 0.05, 0.005)  # section 4.1.4 of the paper
     own = Settings(embedding_dim=8, arms={"paper": {"alpha_kl": 0.5}})
     assert alphas(data, "paper", own) == (0.5, 0.05, 0.005)
@@ -96,7 +113,10 @@ def test_controls(arm: str, cls: type, data: HeteroData) -> None:
     recommender = build(data, arm)
     assert type(recommender.control) is cls and recommender.mrdib is None
     assert recommender.control.modalities == ["image", "text"]
-    assert module.part_class(arm) is cls and arm in module.CONTROLS
+    for name in (arm, cls.__name__, arm.replace("-", "_").upper()):
+        found = build_arm(SETTINGS, "vbpr", name)
+        assert (found.name, found.part, found.is_control) == (arm, cls, True)
+    assert arm in CONTROLS and len(CONTROLS) == 6
 
 
 def test_a_controls_options(data: HeteroData) -> None:
@@ -123,14 +143,14 @@ def test_an_arms_own_values_win(data: HeteroData) -> None:
     mrdib, bare = build(data, "mrdib", settings), build(data, "bare", settings)
     assert (mrdib.reg_fused, mrdib.placement) == (0.2, "auxiliary")
     assert (bare.reg_fused, bare.placement) == (0.05, "inline")
-    assert module.arm_value(settings, "mrdib", "learning_rate", 1.0) == 0.5
-    assert module.arm_value(settings, "bare", "learning_rate", 1.0) == 1.0
-    assert module.arm_options(settings, "mrdib") == {"alpha_kl": 0.1}
+    arms = {name: build_arm(settings, "vbpr", name) for name in ("mrdib", "bare", "no-unique")}
+    assert [arms[name].trainer.learning_rate for name in arms] == [0.5, 1e-3, 0.5]
+    assert arms["mrdib"].options == {"alpha_kl": 0.1}
 
 
 def test_every_arm_starts_from_the_same_backbone(data: HeteroData) -> None:
     states = []
-    for arm in OBJECTIVES:
+    for arm in ARMS:
         torch.manual_seed(0)
         states.append(build(data, arm).backbone.state_dict())
     for state in states[1:]:
@@ -140,10 +160,10 @@ def test_every_arm_starts_from_the_same_backbone(data: HeteroData) -> None:
 
 def test_options_of_the_backbone(data: HeteroData) -> None:
     settings = Settings(options={"user_side": "vector"}, embedding_dim=6)
-    backbone = module.build_backbone("VBPR", data, settings)
+    backbone = build_backbone(build_arm(settings, "VBPR", "bare"), data)
     assert backbone.embedding_dim == 6 and backbone.user_side == "vector"
     with pytest.raises(ConfigError, match="did you mean 'user_side'"):
-        module.build_backbone("vbpr", data, Settings(options={"user_sid": "vector"}))
+        build_arms(config(Settings(options={"user_sid": "vector"}), "bare"))
 
 
 def test_mistakes(data: HeteroData) -> None:
@@ -152,32 +172,106 @@ def test_mistakes(data: HeteroData) -> None:
     with pytest.raises(ConfigError, match="'zzz' is unknown. Choices: bare, mrdib, paper, mib"):
         build(data, "zzz")
     with pytest.raises(ConfigError, match="LightGCN has no modality embeddings.*run this backbone"):
-        build_recommender("lightgcn", data, SETTINGS, "mrdib")
+        build_recommender(build_arm(SETTINGS, "lightgcn", "mrdib"), data)
     with pytest.raises(ConfigError, match="'latice' is unknown; did you mean 'lattice'"):
-        module.backbone_class("latice")
+        backbone_class("latice")
     with pytest.raises(ConfigError, match="id-dropout: DualGNN has no ID rows, so .* run this"):
-        build_recommender("dualgnn", data, SETTINGS, "id-dropout")
+        build_recommender(build_arm(SETTINGS, "dualgnn", "id-dropout"), data)
 
 
-@pytest.mark.parametrize("arm", OBJECTIVES)
+@pytest.mark.parametrize("arm", ARMS)
 @pytest.mark.parametrize("name", ["lightgcn", "dualgnn", "vbpr"])
 def test_an_arm_is_refused_exactly_where_it_would_fail(
     data: HeteroData, name: str, arm: str
 ) -> None:
-    model = module.build_backbone(name, data, SETTINGS)
-    part = module.build_part(SETTINGS, arm, model.modalities or ["image"])
+    one = build_arm(SETTINGS, name, arm)
+    model = build_backbone(one, data)
+    part = build_part(one, model.modalities or ["image"])
     batch = next(iter(TripletLoader(data, 8)))
     kept = {"mrdib" if isinstance(part, MRdIB) else "control": part} if part else {}
     try:
         recommender = Recommender(model, **kept)
         recommender.loss(model.prepare(data), batch)
     except ConfigError:
-        assert module.why_not(SETTINGS, arm, model, data)
+        assert one.why_not(model, data)
     else:
-        assert not module.why_not(SETTINGS, arm, model, data)
+        assert not one.why_not(model, data)
 
 
 def test_only_bare_has_a_meaning_without_modalities(data: HeteroData) -> None:
-    assert [o for o in OBJECTIVES if not module.needs_modalities(o)] == ["bare"]
-    assert build_recommender("lightgcn", data, SETTINGS, "bare").modalities == []
-    assert module.build_part(SETTINGS, "bare", ["image"]) is None
+    said: list[str] = []
+    arms = [build_arm(SETTINGS, "lightgcn", name) for name in ARMS]
+    assert [arm.name for arm in possible_arms(arms, data, said.append)] == ["bare"]
+    assert said[0] == "lightgcn has no modality embeddings: the arm mrdib is left out"
+    assert build_recommender(arms[0], data).modalities == []
+    assert build_part(arms[0], ["image"]) is None
+
+
+def test_the_fair_partner_has_the_same_structure() -> None:
+    own = {"mrdib": {"late_fusion": True}, "bare-late": {"reg_fused": 0.3}}
+    settings = Settings(embedding_dim=8, arms=own)
+    names = ("bare", "mrdib", "noise", "noise-late", "bare-late")
+    arms = [build_arm(settings, "vbpr", name) for name in names]
+    assert [arm.partner for arm in arms] == [None, "bare-late", "bare", "bare-late", "bare"]
+    assert [arm.late_fusion for arm in arms] == [False, True, False, True, True]
+    all_late = Settings(arms={"bare": {"late_fusion": True}, **own})
+    assert build_arm(all_late, "vbpr", "mrdib").partner == "bare"
+
+
+def test_a_partner_that_was_not_asked_for_is_added() -> None:
+    settings = Settings(arms={"mrdib": {"late_fusion": True}, "bare-late": {"reg_fused": 0.3}})
+    arms = build_arms(config(settings, "bare", "mrdib", "paper"))
+    assert [arm.name for arm in arms] == ["bare", "mrdib", "paper", "bare-late"]
+    assert arms[-1].late_fusion and arms[-1].part is None and arms[-1].reg_fused == 0.3
+    asked = build_arms(config(settings, "bare-late", "mrdib"))
+    assert [arm.name for arm in asked] == ["bare-late", "mrdib"]
+    assert [arm.name for arm in build_arms(config(Settings(), "mrdib"))] == ["mrdib"]
+
+
+MIX_UP = """
+from mrdib_graph.controls import Control
+
+class MixUp(Control):
+    def __init__(self, modalities, share: float = 0.5):
+        super().__init__(modalities)
+        self.share = share
+"""
+
+
+def test_a_control_of_ones_own(data: HeteroData, tmp_path: Path) -> None:
+    path = tmp_path / "mine.py"
+    path.write_text(MIX_UP)
+    settings = Settings(embedding_dim=8, arms={"mixup": {"share": 0.2, "reg_fused": 0.1}})
+    [plain, late] = build_arms(config(settings, f"{path}:MixUp", f"{path}:MixUp-late"))[:2]
+    assert (plain.label, late.label) == ("vbpr-mixup", "vbpr-mixup-late")
+    assert late.late_fusion and late.partner == "bare-late" and late.reg_fused == 0.1
+    control = build_recommender(plain, data).control
+    assert type(control).__name__ == "MixUp" and control.share == 0.2  # type: ignore[union-attr]
+    wrong = Settings(arms={"mixup": {"shar": 0.2}})
+    with pytest.raises(ConfigError, match="arm mixup: option 'shar' is unknown; did you mean"):
+        build_arms(config(wrong, f"{path}:MixUp"))
+    with pytest.raises(ConfigError, match="has no Control named 'MixU'; it has: .*MixUp"):
+        build_arms(config(settings, f"{path}:MixU"))
+
+
+def test_a_ranking_loss_by_name_and_options(data: HeteroData) -> None:
+    own = {"mrdib": {"loss_options": {"log2": True}}}
+    settings = Settings(embedding_dim=8, arms=own)
+    bare, mrdib = build(data, "bare", settings), build(data, "mrdib", settings)
+    assert isinstance(bare.ranking_loss, BPRLoss) and isinstance(mrdib.ranking_loss, BPRLoss)
+    assert bare.ranking_loss.scale == 1 and mrdib.ranking_loss.scale > 1.4
+    with pytest.raises(ConfigError, match="loss of arm bare: 'bprr' is unknown; did you mean"):
+        build_arms(config(Settings(loss="bprr"), "bare"))
+    with pytest.raises(ConfigError, match="option 'log' is unknown; did you mean 'log2'"):
+        build_arms(config(Settings(loss_options={"log": True}), "bare"))
+
+
+def test_an_arm_as_plain_values() -> None:
+    plain = build_arm(SETTINGS, "own.py:Mine", "mrdib-late").to_dict()
+    assert (plain["backbone"], plain["arm"], plain["part"]) == (
+        "own.py:Mine",
+        "mrdib-late",
+        "MRdIB",
+    )
+    assert plain["trainer"]["epochs"] == 1000 and plain["options"] == MRDIB
+    json.dumps(plain)

@@ -1,24 +1,33 @@
 """One arm with one seed."""
 
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
+import pytest
 import torch
 from torch_geometric.data import HeteroData
 
 from mrdib_graph.evaluation import Evaluator
-from mrdib_graph.experiment import ArmSpec, TrainedArm, build_recommender, train_arm
+from mrdib_graph.experiment import (
+    Arm,
+    TrainedArm,
+    build_arm,
+    build_recommender,
+    train_arm,
+    train_arms,
+)
 from mrdib_graph.loader import TripletLoader
-from mrdib_graph.tracking import Tracker
 
 
 def test_the_label_names_folders_and_runs() -> None:
-    assert ArmSpec("Light_GCN", "bare").label == "lightgcn-bare"
-    assert ArmSpec("folder/own.py:MyModel", "no-kl").label == "mymodel-no-kl"
+    assert Arm("Light_GCN", "bare").label == "lightgcn-bare"
+    assert Arm("folder/own.py:MyModel", "no-kl").label == "mymodel-no-kl"
 
 
 def train(config, data: HeteroData, arm: str = "bare", seed: int = 0, **more) -> TrainedArm:
-    spec = ArmSpec("vbpr", arm)
-    return train_arm(spec, seed, config, data, Evaluator(data), Tracker(), **more)
+    one = build_arm(config.settings["vbpr"], "vbpr", arm)
+    return train_arm(one, seed, data, Evaluator(data), **more)
 
 
 def test_the_result_is_that_of_the_kept_weights(make_config, data: HeteroData) -> None:
@@ -42,7 +51,7 @@ def test_training_as_written_out(make_config, data: HeteroData) -> None:
     config = make_config(trainer={"learning_rate": 0.02})
     arm = train(config, data, "mrdib", 3)
     torch.manual_seed(3)
-    recommender = build_recommender("vbpr", data, config.settings["vbpr"], "mrdib")
+    recommender = build_recommender(build_arm(config.settings["vbpr"], "vbpr", "mrdib"), data)
     prepared = recommender.backbone.prepare(data)
     loader = TripletLoader(prepared, 512)
     loader.generator.manual_seed(3)
@@ -79,3 +88,48 @@ def test_a_checkpoint_is_written_and_resumed(make_config, data: HeteroData, tmp_
     assert path.is_file()
     again = train(make_config(), data, checkpoint=path, resume=True)
     assert again.fit.test == first.fit.test and again.fit.history == first.fit.history
+
+
+def test_arms_and_seeds_in_order_each_handed_out_before_the_next(
+    make_config, data: HeteroData, tmp_path: Path
+) -> None:
+    settings = make_config().settings["vbpr"]
+    arms = [build_arm(settings, "vbpr", name) for name in ("bare", "noise")]
+    notes: list[str] = []
+
+    @contextmanager
+    def within(arm: Arm, seed: int) -> Iterator[None]:
+        notes.append(f"begin {arm.label} {seed}")
+        yield
+        notes.append(f"end {arm.label} {seed}")
+
+    def checkpoint(label: str, seed: int) -> Path:
+        return tmp_path / f"{label}-{seed}.ckpt"
+
+    evaluator = Evaluator(data)
+    loop = train_arms(arms, [1, 2], data, evaluator, checkpoint=checkpoint, within=within)
+    for trained in loop:
+        notes.append(f"got {trained.arm.label} {trained.seed}")
+        assert checkpoint(trained.arm.label, trained.seed).is_file()
+        alone = train_arm(trained.arm, trained.seed, data, evaluator)
+        assert alone.fit.history == trained.fit.history or alone.fit.val == trained.fit.val
+    expected = [f"vbpr-{name} {seed}" for name in ("bare", "noise") for seed in (1, 2)]
+    assert notes == [f"{what} {arm}" for arm in expected for what in ("begin", "got", "end")]
+
+
+def test_what_is_open_is_left_where_the_caller_fails(make_config, data: HeteroData) -> None:
+    left: list[int] = []
+
+    @contextmanager
+    def within(arm: Arm, seed: int) -> Iterator[None]:
+        try:
+            yield
+        finally:
+            left.append(seed)
+
+    arm = build_arm(make_config().settings["vbpr"], "vbpr", "bare")
+    loop = train_arms([arm], [3, 4], data, Evaluator(data), within=within)
+    with pytest.raises(ValueError), closing(loop):
+        for _ in loop:
+            raise ValueError
+    assert left == [3]

@@ -9,16 +9,16 @@ import torch
 from mrdib_graph import graph
 from mrdib_graph.evaluation import Evaluator, by_slice
 from mrdib_graph.experiment import (
+    Arm,
     ArmComparison,
     ArmResult,
-    ArmSpec,
     Outputs,
     SeedResult,
-    telling,
+    build_arm,
+    run_tracking,
     train_arm,
 )
 from mrdib_graph.serving import Bundle
-from mrdib_graph.tracking import Tracker
 from mrdib_graph.tracking.limits import flatten
 
 INFO = {
@@ -38,7 +38,7 @@ def outputs(tmp_path: Path) -> Outputs:
 
 def test_the_parent_holds_the_configuration(make_config, notes) -> None:
     config = make_config("vbpr", seeds=[4])
-    telling.start_parent(notes, "my run", config, INFO)
+    run_tracking.start_parent(notes, "my run", config, INFO)
     [((name,), named)] = notes.of("start_run")
     assert name == "my run" and named["params"]["seeds"] == [4]
     assert named["params"]["settings"]["vbpr"]["embedding_dim"] == 8
@@ -49,9 +49,8 @@ def test_the_parent_holds_the_configuration(make_config, notes) -> None:
 
 def test_where_features_came_from_is_a_parameter_of_parent_and_child(make_config, notes) -> None:
     info = {**INFO, "features": {"text": {"encoder": "minilm", "dimension": 384}}}
-    config = make_config("vbpr")
-    telling.start_parent(notes, "my run", config, info)
-    with telling.child(notes, ArmSpec("vbpr", "bare"), 0, config, info):
+    run_tracking.start_parent(notes, "my run", make_config("vbpr"), info)
+    with run_tracking.child(notes, Arm("vbpr", "bare"), 0, info):
         pass
     for _, named in notes.of("start_run"):
         flat = flatten(named["params"])
@@ -63,9 +62,8 @@ def test_where_features_came_from_is_a_parameter_of_parent_and_child(make_config
     ("error", "status"),
     [(None, "finished"), (ValueError, "failed"), (KeyboardInterrupt, "killed")],
 )
-def test_a_childs_status_says_how_it_ended(error, status: str, make_config, notes) -> None:
-    config = make_config("own.py:My_Model")
-    child = telling.child(notes, ArmSpec("own.py:My_Model", "noise"), 3, config, INFO)
+def test_a_childs_status_says_how_it_ended(error, status: str, notes) -> None:
+    child = run_tracking.child(notes, Arm("own.py:My_Model", "noise"), 3, INFO)
     if error is None:
         with child:
             pass
@@ -83,13 +81,14 @@ def test_a_childs_status_says_how_it_ended(error, status: str, make_config, note
 
 
 def test_final_values_of_an_arm(make_config, data, outputs: Outputs, notes) -> None:
-    spec = ArmSpec("vbpr", "bare")
-    arm = train_arm(spec, 2, make_config("vbpr"), data, Evaluator(data), Tracker())
+    spec = build_arm(make_config("vbpr").settings["vbpr"], "vbpr", "bare")
+    arm = train_arm(spec, 2, data, Evaluator(data))
     bare = dataclasses.replace(
         arm.result, test={"recall@20": arm.fit.test["recall@20"] / 2}, seconds_per_epoch=1e9
     )
     slices = by_slice(arm.fit.test_result, data)
-    telling.trained(notes, outputs, arm, bare, slices, None)
+    partner = dataclasses.replace(bare, test={"recall@20": arm.fit.test["recall@20"] / 1.25})
+    run_tracking.trained(notes, outputs, arm, bare, partner, slices, None)
     [((values,), named)] = notes.of("log_metrics")
     assert not named  # values of the whole run, not of an epoch
     assert values["test/recall@20"] == arm.fit.test["recall@20"]
@@ -97,6 +96,7 @@ def test_final_values_of_an_arm(make_config, data, outputs: Outputs, notes) -> N
     assert values["best_epoch"] == arm.fit.best_epoch
     assert {"seconds_per_epoch", "peak_memory_mb"} <= set(values)
     assert values["gain_percent"] == pytest.approx(100)
+    assert values["gain_over_partner_percent"] == pytest.approx(25)
     assert values["overhead_percent"] == pytest.approx(-100, abs=1e-3)
     [((table, path), _)] = notes.of("log_table")
     assert path == "tables/slices.json" and list(table["slice"]) == list(slices)
@@ -109,7 +109,8 @@ def test_final_values_of_an_arm(make_config, data, outputs: Outputs, notes) -> N
 def arm_result(arm: str, value: float) -> ArmResult:
     metrics = {"recall@20": value, "ndcg@20": value / 2}
     seed = SeedResult(0, 0, 1, 1.0, 1.0, metrics, metrics, torch.arange(3), {})
-    return ArmResult("vbpr", arm, [seed])
+    partner = {"mrdib": "bare", "mrdib-late": "bare-late"}.get(arm)
+    return ArmResult("vbpr", arm, [seed], partner=partner)
 
 
 def comparison(arm: str, baseline: str, metric: str, gain: float) -> ArmComparison:
@@ -117,28 +118,34 @@ def comparison(arm: str, baseline: str, metric: str, gain: float) -> ArmComparis
 
 
 def test_the_end_of_the_parent(outputs: Outputs, data, notes) -> None:
-    arms = [arm_result("bare", 0.2), arm_result("mrdib", 0.25)]
+    arms = [arm_result("bare", 0.2), arm_result("mrdib", 0.25), arm_result("mrdib-late", 0.3)]
     comparisons = [
         comparison("mrdib", "bare", "recall@20", 25.0),
         comparison("mrdib", "bare", "ndcg@20", 99.0),
         comparison("mrdib", "noise", "recall@20", 5.0),
+        comparison("mrdib-late", "bare", "recall@20", 50.0),
+        comparison("mrdib-late", "bare-late", "recall@20", 7.0),
     ]
     train = graph.interactions(data, "train")
     names = [f"item {i}" for i in range(100)]
     tables = torch.randn(120, 4), torch.randn(100, 4)
     bundle = Bundle.from_tables(*tables, train, item_names=names)
-    telling.finish_parent(notes, outputs, arms, comparisons, "# Report", bundle)
+    run_tracking.finish_parent(notes, outputs, arms, comparisons, "# Report", bundle)
     assert notes.of("log_metrics")[0][0][0] == {
         "vbpr-bare/test/recall@20": 0.2,
         "vbpr-mrdib/test/recall@20": 0.25,
         "vbpr-mrdib/gain_percent": 25.0,
+        "vbpr-mrdib/gain_over_partner_percent": 25.0,
+        "vbpr-mrdib-late/test/recall@20": 0.3,
+        "vbpr-mrdib-late/gain_percent": 50.0,
+        "vbpr-mrdib-late/gain_over_partner_percent": 7.0,
     }
     assert notes.of("set_description") == [(("# Report",), {})]
     frames = {given[1]: given[0] for given, _ in notes.of("log_table")}
     assert list(frames) == ["tables/arms.json", "tables/examples.json"]
     assert frames["tables/arms.json"].to_dict("list") == {
-        **{"backbone": ["vbpr", "vbpr"], "arm": ["bare", "mrdib"]},
-        **{"recall@20": [0.2, 0.25], "ndcg@20": [0.1, 0.125]},
+        **{"backbone": ["vbpr"] * 3, "arm": ["bare", "mrdib", "mrdib-late"]},
+        **{"recall@20": [0.2, 0.25, 0.3], "ndcg@20": [0.1, 0.125, 0.15]},
     }
     examples = frames["tables/examples.json"]
     first = bundle.recommend("0", 5)
@@ -152,13 +159,15 @@ def test_the_end_of_the_parent(outputs: Outputs, data, notes) -> None:
 
 
 def test_without_a_recommender_there_is_no_model(outputs: Outputs, notes) -> None:
-    telling.finish_parent(notes, outputs, [arm_result("closed-form", 0.3)], [], "# Report", None)
+    run_tracking.finish_parent(
+        notes, outputs, [arm_result("closed-form", 0.3)], [], "# Report", None
+    )
     assert not notes.of("log_model") and len(notes.of("log_table")) == 1
 
 
 def test_a_figure_is_kept_and_logged(outputs: Outputs, notes) -> None:
     history = [{"train/loss": 1.0, "val/recall@20": 0.1}, {"train/loss": 0.5, "val/recall@20": 0.2}]
-    assert telling.draw(notes, outputs, "curves", "a.png", history, 1) == "a.png"
+    assert run_tracking.draw(notes, outputs, "curves", "a.png", history, 1) == "a.png"
     path = outputs.figures / "a.png"
     assert path.read_bytes().startswith(b"\x89PNG")
     assert notes.of("log_artifact") == [((path, "figures"), {})]

@@ -16,15 +16,14 @@ from torch_geometric.data import HeteroData
 from mrdib_graph.datasets import MultimodalDataset
 from mrdib_graph.errors import ConfigError, TrainingError
 from mrdib_graph.evaluation import Evaluator
-from mrdib_graph.experiment.arm import ArmSpec, train_arm
 from mrdib_graph.experiment.arm_space import arm_space, current_value, with_values
-from mrdib_graph.experiment.checks import check_settings
-from mrdib_graph.experiment.config import RunConfig, Settings, settings_name
-from mrdib_graph.experiment.objectives import build_backbone, why_not
+from mrdib_graph.experiment.arms import Arm, build_arm, build_arms, possible_arms
+from mrdib_graph.experiment.config import RunConfig
+from mrdib_graph.experiment.presets import read_name
+from mrdib_graph.experiment.trained_arm import train_arm
 from mrdib_graph.tracking import Tracker
 from mrdib_graph.tracking.tracker import Status
 from mrdib_graph.tuning import ArmStudy, Outcome, SearchSpace, Trial, TuneConfig
-from mrdib_graph.tuning.search_space import Dimensions
 from mrdib_graph.tuning.trials import best_trial
 
 
@@ -34,7 +33,6 @@ class ArmTuner:
     Args:
         config: What is run afterwards; its settings are what the first trial of each arm tries.
         tune: How.
-        backbones: Names of the backbones, without closed-form baselines.
         storage: A database's URL.
         tracker: Told about every trial.
         say: Called with each line for a person.
@@ -48,7 +46,6 @@ class ArmTuner:
         self,
         config: RunConfig,
         tune: TuneConfig,
-        backbones: list[str],
         storage: str,
         tracker: Tracker | None = None,
         say: Callable[[str], None] = print,
@@ -56,18 +53,14 @@ class ArmTuner:
         tune.check_unreported(config.seeds)
         self.config = config
         self.tune = tune
-        self.backbones = backbones
         self.storage = storage
         self.tracker = tracker or Tracker()
         self.say = say
         space = SearchSpace.load(tune.space)
-        self.spaces = {
-            ArmSpec(backbone, objective): arm_space(space, settings_name(backbone), objective)
-            for backbone in backbones
-            for objective in config.arms
-        }
-        for spec, dimensions in self.spaces.items():
-            self._check(spec, dimensions)
+        self.arms = build_arms(config)
+        self.spaces = {arm.label: arm_space(space, arm) for arm in self.arms}
+        for arm in self.arms:
+            self._check(arm)
 
     def run(self, dataset: MultimodalDataset) -> tuple[RunConfig, list[Trial]]:
         """Run what is left of every arm's trials; the chosen configuration and all trials.
@@ -77,48 +70,47 @@ class ArmTuner:
         """
         data = dataset[0]
         evaluator = Evaluator(data)
-        studies = {
-            spec: self._study(spec, dimensions, dataset)
-            for spec, dimensions in self.spaces.items()
-            if not why_not(self._settings(spec), spec.name, self._model(spec, data), data)
-        }
-        goals = {spec: partial(self._trial, spec, data, evaluator) for spec in studies}
-        for spec, study in studies.items():  # leave no place free before waiting for others
-            study.work(goals[spec])
+        arms = possible_arms(self.arms, data, self.say)
+        studies = [self._study(arm, dataset) for arm in arms]
+        goals = [partial(self._trial, arm, data, evaluator) for arm in arms]
+        for study, goal in zip(studies, goals, strict=True):
+            study.work(goal)  # leave no place free before waiting for others
         config, trials = self.config, []
-        for spec, study in studies.items():
-            study.complete(goals[spec], self.say)
-            of_arm = self._records(spec, study)
+        for arm, study, goal in zip(arms, studies, goals, strict=True):
+            study.complete(goal, self.say)
+            of_arm = _records(arm, study)
             best = best_trial(of_arm)
             if best is None:
                 raise TrainingError(
-                    f"all {self.tune.trials} trials of {spec.label} failed, since their losses "
+                    f"all {self.tune.trials} trials of {arm.label} failed, since their losses "
                     f"were not finite; lower the learning rates in {self.tune.space}"
                 )
-            self.say(_line(spec, best, len(of_arm)))
-            config = with_values(config, spec, best.settings)
+            self.say(_line(arm, best, len(of_arm)))
+            config = with_values(config, arm, best.settings)
             trials += of_arm
-        return self._without_empty_ablation(config), trials
+        return self._without_empty_ablations(config), trials
 
     def _trial(
         self,
-        spec: ArmSpec,
+        arm: Arm,
         data: HeteroData,
         evaluator: Evaluator,
         place: int,
         values: dict[str, Any],
     ) -> Outcome:
-        config = with_values(self.config, spec, values)
-        tags = {"backbone": settings_name(spec.backbone), "arm": spec.name}
-        self.tracker.start_run(f"{spec.label}-trial{place}", params=values, tags=tags)
+        tried = self._with(arm, values)
+        tags = {"backbone": arm.backbone_name, "arm": arm.name}
+        self.tracker.start_run(f"{arm.label}-trial{place}", params=values, tags=tags)
         started = time.perf_counter()
         status: Status = "failed"
         try:
             found = []
             for number, seed in enumerate(self.tune.seeds):  # the curves are those of the first
                 tracker = Tracker() if number else self.tracker
-                found.append(train_arm(spec, seed, config, data, evaluator, tracker).fit)
-            monitor = self._settings(spec).trainer.monitor
+                quiet = self.config.quiet
+                one = train_arm(tried, seed, data, evaluator, tracker, quiet=quiet)
+                found.append(one.fit)
+            monitor = arm.trainer.monitor
             value = float(np.mean([fit.val[monitor] for fit in found]))
             self.tracker.log_metrics({f"best/{monitor}": value})
             status = "finished"
@@ -130,64 +122,68 @@ class ArmTuner:
         seconds = time.perf_counter() - started
         return Outcome(value, tuple(fit.best_epoch for fit in found), seconds)
 
-    def _study(self, spec: ArmSpec, space: Dimensions, dataset: MultimodalDataset) -> ArmStudy:
-        settings = dataclasses.asdict(self._settings(spec))
+    def _study(self, arm: Arm, dataset: MultimodalDataset) -> ArmStudy:
+        space, seed = self.spaces[arm.label], self.tune.seeds[0]
+        values = arm.to_dict()
         for name in ("device", "checkpoint_seconds"):  # where and how, not what
-            settings["trainer"].pop(name)
+            values["trainer"].pop(name)
         made_with = {
             "data": dataset.digest,
-            "settings": settings,
+            "settings": values,
             "space": {key: repr(dimension) for key, dimension in space.items()},
             "seeds": self.tune.seeds,
         }
         text = hashlib.sha256(json.dumps(made_with, sort_keys=True).encode()).hexdigest()
-        start = {key: current_value(self._settings(spec), spec, key) for key in space}
-        name = f"{dataset.name}/{spec.label}"
-        seed = self.tune.seeds[0]
+        start = {key: current_value(arm, key) for key in space}
+        name = f"{dataset.name}/{arm.label}"
         return ArmStudy(self.storage, name, space, self.tune.trials, seed, text, start)
 
-    def _records(self, spec: ArmSpec, study: ArmStudy) -> list[Trial]:
-        name, monitor = settings_name(spec.backbone), self._settings(spec).trainer.monitor
-        found = []
-        for place, (values, outcome) in enumerate(study.results()):
-            value, epochs, seconds = outcome or (None, (), 0.0)
-            found.append(Trial(name, spec.name, place, monitor, value, values, epochs, seconds))
-        return found
-
-    def _check(self, spec: ArmSpec, dimensions: Dimensions) -> None:
-        for key, dimension in dimensions.items():
+    def _check(self, arm: Arm) -> None:
+        """Refuse what the search could try and no arm can have."""
+        for key, dimension in self.spaces[arm.label].items():
             for value in dimension.samples():
-                config = with_values(self.config, spec, {key: value})
-                config = dataclasses.replace(config, arms=[spec.name])
+                config = with_values(self.config, arm, {key: value})
+                own = {arm.backbone_name: config.settings[arm.backbone_name]}
+                config = dataclasses.replace(
+                    config, backbone=[arm.backbone], arms=[arm.name], settings=own
+                )
                 try:
-                    check_settings(config, [spec.backbone])
+                    build_arms(config)
                 except ConfigError as error:
                     raise ConfigError(f"{self.tune.space}: {key}: {error}") from error
 
-    def _model(self, spec: ArmSpec, data: HeteroData) -> Any:
-        return build_backbone(spec.backbone, data, self._settings(spec), spec.name)
+    def _with(self, arm: Arm, values: dict[str, Any]) -> Arm:
+        config = with_values(self.config, arm, values)
+        return build_arm(config.settings[arm.backbone_name], arm.backbone, arm.name)
 
-    def _settings(self, spec: ArmSpec) -> Settings:
-        return self.config.settings[settings_name(spec.backbone)]
-
-    def _without_empty_ablation(self, config: RunConfig) -> RunConfig:
-        """Leave the arm no-kl out where tuning the arm mrdib left it no kl term to leave out."""
-        for backbone in self.backbones:
-            mrdib = config.settings[settings_name(backbone)].arms.get("mrdib", {})
-            if "no-kl" in config.arms and not mrdib.get("alpha_kl"):
+    def _without_empty_ablations(self, config: RunConfig) -> RunConfig:
+        """Leave out the ablations whose term the arm mrdib was tuned not to have."""
+        for arm in self.arms:
+            needs = read_name(arm.name).preset.needs
+            of_mrdib = config.settings[arm.backbone_name].arms.get("mrdib", {})
+            if needs is not None and arm.name in config.arms and not of_mrdib.get(needs):
                 self.say(
-                    f"the arm no-kl is left out: the arm mrdib of {settings_name(backbone)} was "
-                    "tuned to have no kl term"
+                    f"the arm {arm.name} is left out: the arm mrdib of {arm.backbone_name} was "
+                    f"tuned to have {needs} 0"
                 )
-                left = [name for name in config.arms if name != "no-kl"]
+                left = [name for name in config.arms if name != arm.name]
                 config = dataclasses.replace(config, arms=left)
         return config
 
 
-def _line(spec: ArmSpec, best: Trial, trials: int) -> str:
+def _records(arm: Arm, study: ArmStudy) -> list[Trial]:
+    found = []
+    for place, (values, outcome) in enumerate(study.results()):
+        value, epochs, seconds = outcome or (None, (), 0.0)
+        of_arm = (arm.backbone_name, arm.name, place, arm.trainer.monitor)
+        found.append(Trial(*of_arm, value, values, epochs, seconds))
+    return found
+
+
+def _line(arm: Arm, best: Trial, trials: int) -> str:
     values = ", ".join(
         f"{key} {value:.4g}" if isinstance(value, float) else f"{key} {value}"
         for key, value in best.settings.items()
     )
     what = f"best of {trials} trials, validation {best.metric} {best.value:.4f}"
-    return f"{spec.label}: {what}: {values}"
+    return f"{arm.label}: {what}: {values}"
