@@ -22,6 +22,7 @@ SCRIPT = Path(__file__).resolve().parents[2] / "benchmarks" / "cold.py"
 ROWS = [
     *("popularity closed-form", "image-cosine", "text-cosine", "content-cosine"),
     *("vbpr bare", "vbpr bare content-only", "vbpr mrdib", "vbpr mrdib content-only"),
+    *("vbpr bare-late", "vbpr bare-late content-only"),  # added: the partner of mrdib
     "lightgcn bare",
 ]
 

@@ -14,6 +14,7 @@ from mrdib_graph.experiment import build_arm, open_dataset, train_arm
 from mrdib_graph.experiment.config import RunConfig
 
 ARMS = ("bare", "mrdib", "mrdib-late", "content-loss-late")
+PARTNER = "bare-late"  # of the arms on late fusion, added
 SMALL = [
     *("--backbone", "lightgcn,vbpr", "--arms", ",".join(ARMS), "--baselines", "popularity"),
     *("--no-mlflow", "--quiet", "--epochs", "2", "--embedding-dim", "8", "--data-seeds", "1,2,3"),
@@ -38,7 +39,8 @@ def content(over_data: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> 
 def test_every_arm_that_a_backbone_can_have_is_trained_on_every_data_set(content) -> None:
     assert content["data_seeds"] == [1, 2, 3]
     names = ["popularity closed-form", "lightgcn bare"]
-    names += [f"lightgcn {arm}" for arm in ARMS[2:]] + [f"vbpr {arm}" for arm in ARMS]
+    names += [f"lightgcn {arm}" for arm in (*ARMS[2:], PARTNER)]
+    names += [f"vbpr {arm}" for arm in (*ARMS, PARTNER)]
     assert all(list(of_seed) == names for of_seed in content["results"])
     values = [of_seed["lightgcn bare"]["recall@20"] for of_seed in content["results"]]
     assert len(set(values)) == 3, "data seeds give different data"
