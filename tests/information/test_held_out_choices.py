@@ -98,7 +98,7 @@ def test_users_with_nearly_the_whole_catalogue():
 
 
 def test_refusals(data):
-    with pytest.raises(ConfigError, match="split: got 'train', expected test, val or val+test"):
+    with pytest.raises(ConfigError, match="split: got 'train', expected test, val or val"):
         held_out_choices(data, "train", 5, 16, 20_000, 0)
     with pytest.raises(DataError, match="has 400 interactions, expected at least 500"):
         held_out_choices(nearly_all(users=400), "test", 5, 16, 20_000, 0)

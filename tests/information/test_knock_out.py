@@ -60,6 +60,7 @@ def test_fused_score_by_mean(codes, data):
 
 
 def test_table(codes, data):
+    codes = {side: {n: codes[side][n] for n in ("image", "text")} for side in codes}
     full = concatenate(codes)
     fused_score = fused_score_by_mean(codes, data, concatenate)
 
