@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 
 import torch
@@ -116,17 +117,17 @@ class Recommender(Module):
             codes = {t: {m: code.take(index[t]) for m, code in codes[t].items()} for t in codes}
 
         fused = inner_scores(user.out, item.out)
-        terms = [("Recommender", {"ranking": self._rank(fused)})]
+        terms = [("the recommender", {"ranking": self._rank(fused)})]
         step = Step(batch, rows, user, item, nodes.user_of, nodes.item_of)
-        terms.append((_name(self.backbone), self.backbone.auxiliary_loss(data, step)))
+        terms.append((_owner(self.backbone), self.backbone.auxiliary_loss(data, step)))
         if self.reg_fused:
             squares = l2_half(user.out, item.out, divisor=batch.user.numel())
-            terms.append(("Recommender", {"reg_fused": squares}))
+            terms.append(("the recommender", {"reg_fused": squares}))
         if self.control is not None:
             of_nodes = {t: rows[t] for t in (graph.USER, graph.ITEM)}
             in_order = take_rows(of_nodes, nodes.user_of, nodes.item_of)
             rank = partial(self._rank_changed, data, to_fuse, place)
-            terms.append((_name(self.control), self.control.loss(in_order, rank, batch)))
+            terms.append((_owner(self.control), self.control.loss(in_order, rank, batch)))
         if self.mrdib is not None:
             items = self.mrdib.decode(codes[graph.ITEM])
             if (joint := self.backbone.joint_code(rows[graph.ITEM])) is not None:
@@ -134,7 +135,7 @@ class Recommender(Module):
             alone = CodeScores(self.backbone, users, items, in_batch, place.user_of, nodes.item_of)
             scores = Scores(fused, alone, in_batch)
             of_mrdib = self.mrdib(codes, scores, self._rank, generator=generator)
-            terms.append((_name(self.mrdib), of_mrdib))
+            terms.append((_owner(self.mrdib), of_mrdib))
         return join_terms(terms, self._owned_weights)
 
     def total(self, terms: Terms) -> Tensor:
@@ -153,9 +154,9 @@ class Recommender(Module):
         """Owner to the weights of its terms."""
         of_backbone = dict(self.backbone.loss_weights)
         own = {"ranking": of_backbone.pop("ranking", 1.0), "reg_fused": self.reg_fused}
-        owned = {"Recommender": own, _name(self.backbone): of_backbone}
+        owned = {"the recommender": own, _owner(self.backbone): of_backbone}
         parts = [part for part in (self.control, self.mrdib) if part is not None]
-        return {**owned, **{_name(part): part.loss_weights for part in parts}}
+        return {**owned, **{_owner(part): part.loss_weights for part in parts}}
 
     def prepare_epoch(
         self, data: HeteroData, epoch: int, generator: torch.Generator, resumed: bool = False
@@ -290,35 +291,30 @@ class Recommender(Module):
         return self._rank(inner_scores(user.out, item.out))
 
 
+@dataclass(eq=False)
 class CodeScores(Mapping[str, PairScores]):
-    """Scores of each code of a batch alone, each made when it is first asked for.
+    """Scores of each code of a batch alone, each made when it is first asked for."""
 
-    Args:
-        backbone: Says which user rows score a modality, and how.
-        users: Name to the user rows that were fused.
-        codes: Modality to the decoded codes of the batch's distinct items.
-        masks: Modality to which of them have it.
-        user_of: Row of each of the batch's users [B].
-        item_of: Row of each of its items [B + B n], the observed first.
-    """
+    backbone: Backbone
+    """Says which user rows score a modality, and how."""
 
-    def __init__(
-        self,
-        backbone: Backbone,
-        users: Rows,
-        codes: Rows,
-        masks: Mapping[str, Tensor],
-        user_of: Tensor,
-        item_of: Tensor,
-    ) -> None:
-        self.backbone = backbone
-        self.users = users
-        self.codes = codes
-        self.masks = masks
-        self.user_of = user_of
-        self.item_of = item_of
-        self._scores: dict[str, PairScores] = {}
-        self._gathered: dict[Tensor, Tensor] = {}  # many backbones score all by the same user rows
+    users: Rows
+    """Name to the user rows that were fused."""
+
+    codes: Rows
+    """Modality to the decoded codes of the batch's distinct items."""
+
+    masks: Mapping[str, Tensor]
+    """Modality to which of these items have it."""
+
+    user_of: Tensor
+    """Row of each of the batch's users [B]."""
+
+    item_of: Tensor
+    """Row of each of its items [B + B n], the observed first."""
+
+    _scores: dict[str, PairScores] = field(default_factory=dict, init=False)
+    _gathered: dict[Tensor, Tensor] = field(default_factory=dict, init=False)  # often one for all
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.codes)
@@ -348,6 +344,12 @@ class CodeScores(Mapping[str, PairScores]):
 
 def _name(part: Module) -> str:
     return type(part).__name__
+
+
+def _owner(part: Module) -> str:
+    """Of loss terms: a backbone and a control from files may have the same class name."""
+    roles = {Backbone: "the backbone ", Control: "the control "}
+    return "".join(word for cls, word in roles.items() if isinstance(part, cls)) + _name(part)
 
 
 def _samples(codes: Codes) -> Rows:

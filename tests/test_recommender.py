@@ -699,12 +699,12 @@ def with_terms(data, terms, weights, **parts):
 
 def test_two_owners_of_one_term_are_named(tiny):
     """The backbone's kl of weight 10 must not fall to MRdIB's weight of kl, which is 0."""
-    both = "term 'kl': both Mine and MRdIB have a term of this name; rename one"
+    both = "term 'kl': both the backbone Mine and MRdIB have a term of this name; rename one"
     part = MRdIB(["image", "text"], D)
     with pytest.raises(ConfigError, match=both):
         with_terms(tiny, {"kl": torch.ones(())}, {"kl": 10.0}, mrdib=part)
     recommender = with_terms(tiny, {"kl": torch.ones(())}, {}, mrdib=part)
-    with pytest.raises(ConfigError, match="term 'kl': both MRdIB and Mine have"):
+    with pytest.raises(ConfigError, match="term 'kl': both MRdIB and the backbone Mine have"):
         recommender.loss(tiny, batch_of(tiny))
     bare = with_terms(tiny, {"kl": torch.ones(())}, {"kl": 10.0})
     terms = bare.loss(tiny, batch_of(tiny))
@@ -712,9 +712,13 @@ def test_two_owners_of_one_term_are_named(tiny):
 
 
 def test_a_backbone_and_a_control_may_not_share_a_name_nor_take_the_rankings(tiny):
-    with pytest.raises(ConfigError, match="term 'content': both Mine and ContentLoss have"):
+    with pytest.raises(
+        ConfigError, match="term 'content': both the backbone Mine and the control ContentLoss have"
+    ):
         with_terms(tiny, {}, {"content": 1.0}, control=ContentLoss(["image"]))
-    with pytest.raises(ConfigError, match="term 'ranking': both Recommender and Mine have"):
+    with pytest.raises(
+        ConfigError, match="term 'ranking': both the recommender and the backbone Mine have"
+    ):
         with_terms(tiny, {"ranking": torch.ones(())}, {}).loss(tiny, batch_of(tiny))
 
 
@@ -723,16 +727,31 @@ def test_a_backbone_and_a_control_may_not_share_a_name_nor_take_the_rankings(tin
     [
         (
             {"mine": torch.ones(())},
-            "term 'mine': Mine returned it without a weight; add it to Mine",
+            "term 'mine': the backbone Mine returned it without a weight; add",
         ),
-        ({"size": 3}, r"term 'size': Mine returned int 3, expected a tensor of shape \[\]"),
-        ({"size": torch.ones(2)}, r"term 'size': Mine returned a tensor of shape \[2\], expected"),
-        (torch.ones(()), r"terms: Mine returned a tensor of shape \[\], expected {name: term}"),
+        (
+            {"size": 3},
+            r"term 'size': the backbone Mine returned int 3, expected a tensor of shape \[\]",
+        ),
+        (
+            {"size": torch.ones(2)},
+            r"term 'size': the backbone Mine returned a tensor of shape \[2\], expected",
+        ),
+        (
+            torch.ones(()),
+            r"terms: the backbone Mine returned a tensor of shape \[\], expected {name: term}",
+        ),
     ],
 )
 def test_a_wrong_term_is_told_in_one_sentence(tiny, terms, message):
     with pytest.raises(ConfigError, match=message):
         with_terms(tiny, terms, {"size": 1.0}).loss(tiny, batch_of(tiny))
+
+
+def test_owners_of_one_class_name_are_told_apart(tiny):
+    Mine = type("Mine", (Control,), {"loss_weights": {"x": 0.0}})
+    with pytest.raises(ConfigError, match="both the backbone Mine and the control Mine have"):
+        with_terms(tiny, {}, {"x": 10.0}, control=Mine(["image"]))
 
 
 def test_a_weight_without_a_term_is_fine(tiny):

@@ -47,8 +47,8 @@ def join_terms(parts: Iterable[tuple[str, Terms]], weights: Mapping[str, Weights
                 raise _clash(name, owner_of[name], owner)
             if name not in owner_of:
                 raise ConfigError(
-                    f"term '{name}': {owner} returned it without a weight; add it to "
-                    f"{owner}.loss_weights, which has {', '.join(weights[owner]) or 'none'}"
+                    f"term '{name}': {owner} returned it without a weight; add it to loss_weights, "
+                    f"which has {', '.join(weights[owner]) or 'none'}"
                 )
             terms[name] = term
     return terms
