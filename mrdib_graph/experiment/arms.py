@@ -19,7 +19,7 @@ from mrdib_graph.controls import Control
 from mrdib_graph.errors import ConfigError
 from mrdib_graph.experiment.checks import check_settings
 from mrdib_graph.experiment.config import OwnSettings, Placement, RunConfig, Settings, settings_name
-from mrdib_graph.experiment.presets import LATE, ArmName, read_name
+from mrdib_graph.experiment.presets import LATE, ArmName, part_of, read_name
 from mrdib_graph.experiment.recommenders import build_backbone, build_loss, build_part
 from mrdib_graph.mrdib import MRdIB
 from mrdib_graph.training import TrainerConfig
@@ -136,13 +136,14 @@ def build_arm(settings: Settings, backbone: str, name: str) -> Arm:
     start = _own(settings, "mrdib", arm.late) if arm.preset.ablation else {}
     own = _own(settings, arm.base, arm.late)
     merged = start | own
+    part = part_of(arm, merged)
     reg_fused = float(merged.get("reg_fused", settings.reg_fused))
     late = arm.late or bool(merged.get("late_fusion", False))
     rate = merged.get("learning_rate", settings.trainer.learning_rate)
     return Arm(
         backbone=backbone,
         name=arm.full,
-        part=arm.part,
+        part=part,
         options=_options(arm, start, own, reg_fused),
         backbone_options={**settings.options, **merged.get("backbone_options", {})},
         embedding_dim=settings.embedding_dim,

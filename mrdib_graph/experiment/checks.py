@@ -11,7 +11,7 @@ from mrdib_graph.errors import ConfigError, suggest
 from mrdib_graph.evaluation import EvaluatorConfig
 from mrdib_graph.evaluation.metrics import metric_names
 from mrdib_graph.experiment.config import OwnSettings, RunConfig, settings_name
-from mrdib_graph.experiment.presets import read_name
+from mrdib_graph.experiment.presets import part_of, read_name
 from mrdib_graph.experiment.recommenders import backbone_class
 from mrdib_graph.loader import check_sampler
 from mrdib_graph.options import check_options
@@ -48,7 +48,10 @@ def check_settings(config: RunConfig) -> None:
         check_options(cls, settings.options, what, _SIZES)
         _check_trainer(settings.trainer, what)
         for name, own in settings.arms.items():
-            part = read_name(asked.get(settings_name(name), name)).part
+            arm = read_name(asked.get(settings_name(name), name))
+            inherits = ("mrdib", arm.base) if arm.preset.ablation else (arm.base,)
+            start = {k: v for n in inherits for k, v in settings.arms.get(n, {}).items()}
+            part = part_of(arm, {**start, **own})
             shared = {key: value for key, value in own.items() if key in _OWN}
             check_options(OwnSettings, shared, f"arm {name}")
             check_options(cls, own.get("backbone_options", {}), f"{what}, arm {name}", _SIZES)

@@ -72,6 +72,7 @@ class OwnSettings:
         missing_codes: As in :class:`Settings`.
         loss: As in :class:`Settings`.
         loss_options: As in :class:`Settings`.
+        part: A variant of MRdIB: a name such as ``free-bits``, or ``file.py:Class``.
     """
 
     reg_fused: NonNegative = 0.0
@@ -82,6 +83,7 @@ class OwnSettings:
     missing_codes: bool = False
     loss: str = "bpr"
     loss_options: dict[str, Any] = field(default_factory=dict)
+    part: str | None = None
 
 
 @dataclass(frozen=True)

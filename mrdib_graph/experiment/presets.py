@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from mrdib_graph import controls, resolver
+from mrdib_graph import controls, mrdib, resolver
 from mrdib_graph.controls import Control
 from mrdib_graph.errors import ConfigError, suggest
 from mrdib_graph.mrdib import MRdIB
@@ -117,3 +117,19 @@ def read_name(name: str) -> ArmName:
         part = None if base == "bare" else MRdIB
         return ArmName(base, late, part, PRESETS.get(base, Preset()))
     return ArmName(base, late, resolver.resolve_class(base, controls, Control, "arms"), Preset())
+
+
+def part_of(arm: ArmName, own: Mapping[str, Any]) -> type[MRdIB] | type[Control] | None:
+    """The part of an arm: that of its name, or the variant of MRdIB that its settings name.
+
+    Raises:
+        ConfigError: The variant is unknown, or the arm is none of the method.
+    """
+    if own.get("part") is None:
+        return arm.part
+    if arm.part is not MRdIB:
+        raise ConfigError(f"arm {arm.base}: part: only arms of the method have variants of MRdIB")
+    variant: type[MRdIB] = resolver.resolve_class(
+        own["part"], mrdib, MRdIB, f"arm {arm.base}: part"
+    )
+    return variant

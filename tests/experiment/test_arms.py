@@ -23,7 +23,7 @@ from mrdib_graph.experiment.config import Settings
 from mrdib_graph.experiment.recommenders import backbone_class, build_backbone, build_part
 from mrdib_graph.loader import TripletLoader
 from mrdib_graph.losses import BPRLoss
-from mrdib_graph.mrdib import MRdIB
+from mrdib_graph.mrdib import FreeBits, MRdIB
 from mrdib_graph.recommender import Recommender
 
 MRDIB = {"alpha_kl": 0.02, "alpha_redundancy": 0.3, "alpha_unique": 0.4, "estimator": "mine"}
@@ -275,3 +275,20 @@ def test_an_arm_as_plain_values() -> None:
     )
     assert plain["trainer"]["epochs"] == 1000 and plain["options"] == MRDIB
     json.dumps(plain)
+
+
+def test_a_variant_of_the_method_by_the_setting_part(data: HeteroData) -> None:
+    own = {"part": "free-bits", "free_bits": 3.0, "alpha_kl": 0.1}
+    settings = Settings(embedding_dim=8, arms={"mrdib": own})
+    for name in ("mrdib", "mrdib-late", "no-unique", "no-kl"):  # an ablation is of the same part
+        arm = build_arm(settings, "vbpr", name)
+        assert arm.part is FreeBits and arm.options["free_bits"] == 3.0
+    assert build_arm(settings, "vbpr", "paper").part is MRdIB
+    config = RunConfig(backbone=["vbpr"], arms=["no-unique"], settings={"vbpr": settings})
+    assert build_arms(config)[0].part is FreeBits
+    wrong = Settings(embedding_dim=8, arms={"mrdib": {"part": "free-bit"}})
+    with pytest.raises(ConfigError, match="arm mrdib: part: 'free-bit' is unknown; did you mean"):
+        build_arm(wrong, "vbpr", "mrdib")
+    wrong = Settings(embedding_dim=8, arms={"noise": {"part": "free-bits"}})
+    with pytest.raises(ConfigError, match="arm noise: part: only arms of the method have var"):
+        build_arm(wrong, "vbpr", "noise")
