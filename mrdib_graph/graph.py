@@ -83,6 +83,56 @@ def interactions(data: HeteroData, split: Split | None = None) -> Tensor:
     return edge_index[:, mask]
 
 
+def new_graph(
+    num_users: int,
+    num_items: int,
+    edge_index: Tensor,
+    label: Tensor | None = None,
+    time: Tensor | None = None,
+) -> HeteroData:
+    """A graph of interactions [2, E], with split and times [E] where these are given."""
+    data = HeteroData()
+    data[USER].num_nodes, data[ITEM].num_nodes = num_users, num_items
+    data[INTERACTS].edge_index = edge_index
+    if time is not None:
+        data[INTERACTS].time = time
+    if label is not None:
+        set_split(data, label)
+    return data
+
+
+def set_split(data: HeteroData, label: Tensor) -> None:
+    """Write the split masks from labels [E]: 0 train, 1 validation, 2 test."""
+    for value, split in enumerate(SPLITS):
+        data[INTERACTS][f"{split}_mask"] = label == value
+
+
+def split_labels(data: HeteroData) -> Tensor:
+    """Labels [E] of the split: 0 train, 1 validation, 2 test.
+
+    Raises:
+        DataError: The interactions are not split.
+    """
+    interactions(data, "train")  # raises
+    store = data[INTERACTS]
+    label: Tensor = store.val_mask.long() + 2 * store.test_mask.long()
+    return label
+
+
+def train_history(data: HeteroData) -> SparseMatrix:
+    """R [U, I]: 1 for each training interaction."""
+    user, item = interactions(data, "train")
+    matrix = SparseMatrix.from_edges(user, item, None, (num_users(data), num_items(data)))
+    return matrix.with_values(torch.ones_like(matrix.value))
+
+
+def add_modality(data: HeteroData, modality: str, x: Tensor, item: Tensor | None = None) -> None:
+    """Feature nodes ``x`` [n, d_m], of which node i describes ``item[i]``, or item i for None."""
+    node = torch.arange(x.size(0), device=None if item is None else item.device)
+    data[modality].x = x
+    data[describes(modality)].edge_index = torch.stack([node, node if item is None else item])
+
+
 def item_features(data: HeteroData, modality: str) -> tuple[Tensor, Tensor]:
     """Feature row of each item and whether the item has one.
 

@@ -17,7 +17,7 @@ import numbers
 import typing
 from collections.abc import Callable, Collection, Mapping, Sequence
 from types import NoneType, UnionType
-from typing import Annotated, Any, Literal, TypeVar, Union
+from typing import Annotated, Any, Concatenate, Literal, ParamSpec, TypeVar, Union
 
 from annotated_types import Ge, Gt, Interval, Le, Lt
 
@@ -42,6 +42,8 @@ Probability = Annotated[float, Interval(ge=0, lt=1)]
 """A probability below 1."""
 
 _Target = TypeVar("_Target", bound=Callable[..., Any])
+_Config = TypeVar("_Config")
+_Options = ParamSpec("_Options")
 
 
 def checked(function: _Target) -> _Target:
@@ -71,6 +73,35 @@ def checked(function: _Target) -> _Target:
         return function(*args, **kwargs)
 
     return typing.cast(_Target, call)
+
+
+def options_of(
+    config: Callable[_Options, _Config], what: str
+) -> Callable[[Callable[[Any, _Config], None]], Callable[Concatenate[Any, _Options], None]]:
+    """Let a constructor take the fields of a dataclass as its own arguments.
+
+    The constructor below receives the dataclass, whose fields and defaults are its signature.
+
+    Args:
+        config: The dataclass, checked by :func:`checked`.
+        what: What is constructed, used in messages.
+
+    Raises:
+        ConfigError: At the call: an argument is unknown, with the nearest one, or does not fit.
+    """
+
+    def decorate(
+        init: Callable[[Any, _Config], None],
+    ) -> Callable[Concatenate[Any, _Options], None]:
+        def call(self: Any, /, *args: _Options.args, **kwargs: _Options.kwargs) -> None:
+            known = inspect.signature(config).parameters
+            check_options(config, {k: v for k, v in kwargs.items() if k not in known}, what)
+            init(self, config(*args, **kwargs))
+
+        functools.update_wrapper(call, config.__init__)  # whose signature is now this one's
+        return call
+
+    return decorate
 
 
 def check_options(
@@ -164,7 +195,11 @@ def mismatch(name: str, value: object, hint: Any, numbers_only: bool = False) ->
         for key, each in value.items():  # name the entry, not the whole mapping
             if wrong := mismatch(f"{name}[{key!r}]", each, of_value, numbers_only):
                 return wrong
-    return f"{name}: got {value!r}, expected {readable(hint)}"
+    names = [part for part in typing.get_args(hint) if isinstance(part, str)]
+    near = suggest(value, names) if isinstance(value, str) else ""
+    shown = repr(value)
+    shown = f"{shown[:200]} ..." if len(shown) > 200 else shown
+    return f"{name}: got {shown}, expected {readable(hint)}{near}"
 
 
 def readable(hint: Any) -> str:

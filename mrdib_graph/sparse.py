@@ -244,6 +244,12 @@ class _SpMMValues(torch.autograd.Function):
         return grad_x, grad_value, None
 
 
+def place_in_group(group: Tensor) -> Tensor:
+    """Place from 0 of each entry among those of its group; ``group`` [n] int64 ascends."""
+    count = torch.bincount(group)
+    return torch.arange(group.numel(), device=group.device) - (count.cumsum(0) - count)[group]
+
+
 def spmm_values(pattern: SparseMatrix, value: Tensor, x: Tensor) -> Tensor:
     r"""Product :math:`G(v)\,x` that is differentiable in the edge values too.
 

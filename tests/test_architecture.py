@@ -18,6 +18,7 @@ LAYERS = (
     (
         *("errors", "atomic_file", "typing", "sparse", "graph", "options", "resolver", "tables"),
         *("partial_information", "subgraph", "distributed", "eval_mode", "version", "row_names"),
+        *("tensor_cache",),
     ),
     ("nn", "losses", "estimators", "tracking"),
     ("transforms", "features"),

@@ -151,7 +151,7 @@ class Ranged:
         ({"size": 2.5}, "size: got 2.5, expected 1 or more"),
         ({"rate": 1}, "rate: got 1, expected a probability below 1"),
         ({"rate": float("nan")}, "rate: got nan, expected a probability below 1"),
-        ({"kind": "summ"}, "kind: got 'summ', expected sum or mean"),
+        ({"kind": "summ"}, "kind: got 'summ', expected sum or mean; did you mean 'sum'?"),
         ({"weight": -1}, "weight: got -1, expected 0 or more or names, each with 0 or more"),
         ({"weight": {"a": 1, "b": -1}}, "weight['b']: got -1, expected 0 or more"),
         ({"sizes": [1, 0]}, "sizes: got [1, 0], expected a list, each 1 or more"),

@@ -13,6 +13,7 @@ from mrdib_graph.datasets.folder.feature_report import feature_report
 from mrdib_graph.transforms.scale_features import (
     MAX_MEAN_COSINE,
     MAX_NORM_RATIO,
+    norm_ratio,
     row_statistics,
 )
 
@@ -98,10 +99,9 @@ def _scale_anomalies(modalities: dict[str, ModalitySummary]) -> list[str]:
     ]
     used = {name: m.norms[m.norms > 0] for name, m in modalities.items()}
     median = {name: float(norms.median()) for name, norms in used.items() if norms.numel()}
-    if median:
-        low, high = min(median, key=median.__getitem__), max(median, key=median.__getitem__)
-        if (ratio := median[high] / median[low]) > MAX_NORM_RATIO:
-            found.append(f"rows of {high} are {ratio:,.0f} times as long as those of {low}")
+    low, high, ratio = norm_ratio(median)
+    if ratio > MAX_NORM_RATIO:
+        found.append(f"rows of {high} are {ratio:,.0f} times as long as those of {low}")
     return found
 
 

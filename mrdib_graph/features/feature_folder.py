@@ -11,10 +11,13 @@ import torch
 
 from mrdib_graph import graph
 from mrdib_graph.atomic_file import new_file
-from mrdib_graph.errors import ConfigError, DataError
+from mrdib_graph.errors import ConfigError, DataError, MRdIBError
 from mrdib_graph.features.digests import file_digest, tensor_digest
 from mrdib_graph.features.features import Features, Fill
 from mrdib_graph.features.provenance import DTYPES, Provenance
+
+SUFFIX = "_feat.npy"
+"""How the file of a modality's rows ends, after the modality's name."""
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.\-]*", re.ASCII)
 
@@ -124,10 +127,26 @@ def feature_files(folder: str | Path, modality: str) -> tuple[Path, Path]:
     Raises:
         ConfigError: The name is not one of a modality.
     """
-    valid = isinstance(modality, str) and _NAME.fullmatch(modality)
-    if not valid or modality in (graph.USER, graph.ITEM):
-        raise ConfigError(
-            f"modality: got {modality!r}, expected letters, digits, '_', '-' and '.', and neither "
-            f"'{graph.USER}' nor '{graph.ITEM}'"
-        )
-    return Path(folder) / f"{modality}_feat.npy", Path(folder) / f"{modality}_feat.json"
+    check_modality(modality, "modality", ConfigError)
+    return Path(folder) / f"{modality}{SUFFIX}", Path(folder) / f"{modality}_feat.json"
+
+
+def check_modality(name: str, place: str, error: type[MRdIBError] = DataError) -> str:
+    """The name, refused where it cannot name a file or would hide a node type.
+
+    Args:
+        name: Of a modality.
+        place: Where the name stands, which begins the message.
+        error: What to raise.
+
+    Raises:
+        MRdIBError: It holds other characters than letters, digits, ``_``, ``-`` and ``.``, or is
+            ``user`` or ``item``.
+    """
+    valid = isinstance(name, str) and _NAME.fullmatch(name)
+    if valid and name not in (graph.USER, graph.ITEM):
+        return name
+    raise error(
+        f"{place}: got {str(name)[:60]!r}, which cannot name a modality: expected letters, digits, "
+        f"'_', '-' and '.', and neither '{graph.USER}' nor '{graph.ITEM}'; rename it"
+    )

@@ -5,16 +5,15 @@ from __future__ import annotations
 import dataclasses
 from typing import Literal
 
-import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from mrdib_graph import graph
-from mrdib_graph.errors import ConfigError, DataError
+from mrdib_graph.errors import DataError
 from mrdib_graph.features.provenance import Provenance
+from mrdib_graph.options import checked
 
 Fill = Literal["mean", "zero"]
-FILLS = ("mean", "zero")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,6 +30,7 @@ class Features:
     mask: Tensor
     provenance: Provenance
 
+    @checked
     def table(self, fill: Fill = "mean") -> Tensor:
         """One row for each item [I, d], float32.
 
@@ -41,8 +41,6 @@ class Features:
         Raises:
             ConfigError: The fill is unknown.
         """
-        if fill not in FILLS:
-            raise ConfigError(f"fill: got {fill!r}, expected one of {', '.join(FILLS)}")
         x = self.x.float()
         row = x.mean(0) if fill == "mean" else x.new_zeros(x.size(1))
         out = row.repeat(self.mask.numel(), 1)
@@ -70,9 +68,5 @@ class Features:
                 f"{graph.num_items(data)}; encode one text or image for each item, in item order"
             )
         data = data.clone()
-        data[modality].x = self.x
-        item = self.mask.nonzero().flatten()
-        data[graph.describes(modality)].edge_index = torch.stack(
-            [torch.arange(item.numel(), device=item.device), item]
-        )
+        graph.add_modality(data, modality, self.x, self.mask.nonzero().flatten())
         return data

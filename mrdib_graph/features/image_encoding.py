@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -10,19 +10,21 @@ from torch import Tensor
 
 from mrdib_graph.errors import ConfigError, DataError
 from mrdib_graph.features.digests import parts_digest
-from mrdib_graph.features.encoding import Encoder, check_batches, encode
+from mrdib_graph.features.encoding import Encoder, check_device, encode, one_for_each_item
 from mrdib_graph.features.features import Features
 from mrdib_graph.features.image_files import check_image, open_image
 from mrdib_graph.features.image_model import ImageModel, image_model
 from mrdib_graph.features.row_cache import Facts
+from mrdib_graph.options import Count, checked
 
 
+@checked
 def encode_images(
     paths: Sequence[str | Path | None],
     encoder: str = "efficientnet-lite0",
     *,
     weights: str | Path | None = None,
-    batch_size: int = 32,
+    batch_size: Count = 32,
     device: str = "cpu",
     dtype: torch.dtype = torch.float32,
     cache: bool | str | Path = True,
@@ -56,7 +58,7 @@ def encode_images(
         DataError: A file is absent, no image or damaged (the message names it); weights do not fit.
         MissingExtraError: The encoder's package is not installed.
     """
-    check_batches(batch_size, device)
+    check_device(device)
     given = _paths(paths)
     model = image_model(encoder, weights)
     digest = parts_digest(None if path is None else check_image(path) for path in given)
@@ -69,19 +71,10 @@ def encode_images(
 
 
 def _paths(paths: Sequence[str | Path | None]) -> list[Path | None]:
-    if isinstance(paths, str | bytes | Path | Mapping | Set) or not hasattr(paths, "__iter__"):
-        raise ConfigError(
-            f"paths: got {type(paths).__name__}, expected a list with one image for each item"
-        )
-    given = list(paths)
-    if not given:
-        raise ConfigError("paths: the list is empty, expected one image for each item")
+    given = one_for_each_item(paths, "paths", "image", str | Path)
     for row, path in enumerate(given):
-        if path is not None and (not isinstance(path, str | Path) or not str(path)):
-            raise ConfigError(
-                f"paths[{row}]: got {path!r} of type {type(path).__name__}, expected an image's "
-                "path, or None where there is none"
-            )
+        if path == "":
+            raise ConfigError(f"paths[{row}]: got '', expected an image's path, or None")
     if all(path is None for path in given):
         raise DataError(f"paths: all {len(given)} are None; there is nothing to encode")
     return [None if path is None else Path(path) for path in given]

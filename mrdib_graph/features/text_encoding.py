@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
 from mrdib_graph.errors import ConfigError, DataError
 from mrdib_graph.features.digests import text_digest
-from mrdib_graph.features.encoding import Encoder, check_batches, encode
+from mrdib_graph.features.encoding import Encoder, check_device, encode, one_for_each_item
 from mrdib_graph.features.features import Features
+from mrdib_graph.options import Count, NonNegativeInt, checked
 
 DEFAULT_DIM = 256
+Pooling = Literal["mean", "cls", "max"]
 
 
+@checked
 def encode_text(
     texts: Sequence[str | None],
     encoder: str | Path = "tfidf-svd",
     *,
-    dim: int | None = None,
-    seed: int = 0,
-    pooling: str | None = None,
-    batch_size: int = 64,
+    dim: Count | None = None,
+    seed: NonNegativeInt = 0,
+    pooling: Pooling | None = None,
+    batch_size: Count = 64,
     device: str = "cpu",
     dtype: torch.dtype = torch.float32,
     download: bool = False,
@@ -68,18 +71,20 @@ def encode_text(
             lacks files or does not load.
         MissingExtraError: The encoder's package is not installed.
     """
-    check_batches(batch_size, device)
+    check_device(device)
     given = _texts(texts)
-    found = _encoder(encoder, dim, seed, pooling, batch_size, device, download, quiet)
+    options = {"batch_size": batch_size, "device": device, "download": download, "quiet": quiet}
+    found = _encoder(encoder, dim, seed, pooling, **options)
     return encode(given, found, text_digest(given), dtype, cache, "texts")
 
 
+@checked
 def encoder_record(
     encoder: str | Path = "tfidf-svd",
     *,
-    dim: int | None = None,
-    seed: int = 0,
-    pooling: str | None = None,
+    dim: Count | None = None,
+    seed: NonNegativeInt = 0,
+    pooling: Pooling | None = None,
     device: str = "cpu",
     download: bool = False,
 ) -> dict[str, Any]:
@@ -88,8 +93,9 @@ def encoder_record(
     Equal records and equal texts give equal rows.  Arguments and errors are those of
     :func:`encode_text`; no weights are loaded, but their digest is computed.
     """
-    check_batches(1, device)
-    found = _encoder(encoder, dim, seed, pooling, 1, device, download, True)
+    check_device(device)
+    options = {"batch_size": 1, "device": device, "download": download, "quiet": True}
+    found = _encoder(encoder, dim, seed, pooling, **options)
     return {
         "encoder": found.name,
         "version": found.version,
@@ -99,50 +105,27 @@ def encoder_record(
 
 
 def _encoder(
-    encoder: str | Path,
-    dim: int | None,
-    seed: int,
-    pooling: str | None,
-    batch_size: int,
-    device: str,
-    download: bool,
-    quiet: bool,
+    encoder: str | Path, dim: int | None, seed: int, pooling: Pooling | None, **options: Any
 ) -> Encoder:
-    """The encoder of that name, not loaded yet."""
+    """The encoder of that name, not loaded yet; ``options`` are those of a sentence model."""
     if encoder == "tfidf-svd":
+        from mrdib_graph.features.tfidf_svd import tfidf_svd
+
         if pooling is not None:
             raise ConfigError(f"pooling: 'tfidf-svd' has none, got {pooling!r}; leave it out")
-        return _tfidf(dim, seed)
+        return tfidf_svd(DEFAULT_DIM if dim is None else dim, seed)
     if dim is not None:
         raise ConfigError(
             f"dim: only 'tfidf-svd' has the option; {str(encoder)!r} has its own width"
         )
     from mrdib_graph.features.sentence_model import sentence_model
 
-    return sentence_model(encoder, pooling, batch_size, device, download, quiet)
-
-
-def _tfidf(dim: int | None, seed: int) -> Encoder:
-    from mrdib_graph.features.tfidf_svd import tfidf_svd
-
-    return tfidf_svd(DEFAULT_DIM if dim is None else dim, seed)
+    return sentence_model(encoder, pooling, **options)
 
 
 def _texts(texts: Sequence[str | None]) -> list[str | None]:
     """The texts with None for each that is missing."""
-    if isinstance(texts, str | bytes | Mapping | Set) or not hasattr(texts, "__iter__"):
-        raise ConfigError(
-            f"texts: got {type(texts).__name__}, expected a list with one text for each item"
-        )
-    given = list(texts)
-    if not given:
-        raise ConfigError("texts: the list is empty, expected one text for each item")
-    for row, text in enumerate(given):
-        if text is not None and not isinstance(text, str):
-            raise ConfigError(
-                f"texts[{row}]: got {text!r} of type {type(text).__name__}, expected a text, or "
-                "None where there is none"
-            )
+    given = one_for_each_item(texts, "texts", "text", str)
     kept = [text if text is not None and text.strip() else None for text in given]
     if all(text is None for text in kept):
         raise DataError(f"texts: all {len(kept)} are empty; there is nothing to encode")

@@ -8,16 +8,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mrdib_graph.errors import ConfigError, DataError
+from mrdib_graph.errors import DataError
 from mrdib_graph.features.encoding import Encoder
 from mrdib_graph.features.row_cache import Facts
+from mrdib_graph.options import Count, NonNegativeInt, checked
 
 MAX_TERMS = 50_000
 NOTHING = 1e-6
 """A singular value or row norm up to this, relative to the largest, is rounding."""
 
 
-def tfidf_svd(dim: int, seed: int) -> Encoder:
+@checked
+def tfidf_svd(dim: Count, seed: NonNegativeInt) -> Encoder:
     """The encoder; its rows have norm 1, or are zero where no known word is in the text.
 
     Args:
@@ -28,10 +30,6 @@ def tfidf_svd(dim: int, seed: int) -> Encoder:
         ConfigError: ``dim`` or ``seed`` is no integer in range.
     """
     import sklearn
-
-    for name, value, least in (("dim", dim, 1), ("seed", seed, 0)):
-        if isinstance(value, bool) or not isinstance(value, int) or value < least:
-            raise ConfigError(f"{name}: got {value!r}, expected an integer of at least {least}")
 
     def run(texts: Sequence[str]) -> tuple[Tensor, Facts]:
         return _rows(texts, dim, seed), {"pooling": "none"}

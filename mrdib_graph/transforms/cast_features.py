@@ -9,7 +9,7 @@ from torch_geometric.data import HeteroData
 from torch_geometric.transforms import BaseTransform
 
 from mrdib_graph import graph
-from mrdib_graph.errors import ConfigError, suggest
+from mrdib_graph.options import checked
 from mrdib_graph.transforms.drop_derived import drop_feature_derived
 
 DTYPES = {"bfloat16": torch.bfloat16, "float32": torch.float32}
@@ -34,13 +34,9 @@ class CastFeatures(BaseTransform):  # type: ignore[misc]
         ConfigError: Another type.
     """
 
+    @checked
     def __init__(self, dtype: Literal["bfloat16", "float32"] = "bfloat16") -> None:
-        if dtype not in DTYPES:
-            raise ConfigError(
-                f"dtype: got {dtype!r}, expected one of {', '.join(DTYPES)}"
-                f"{suggest(str(dtype), list(DTYPES))}"
-            )
-        self.dtype: Literal["bfloat16", "float32"] = dtype
+        self.dtype = dtype
 
     def forward(self, data: HeteroData) -> HeteroData:
         """Cast every modality that has another type."""

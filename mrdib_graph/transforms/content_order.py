@@ -11,7 +11,9 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from mrdib_graph import graph
+from mrdib_graph.errors import DataError
 from mrdib_graph.sparse import SparseMatrix
+from mrdib_graph.transforms.graph_cache import cached
 from mrdib_graph.transforms.row_blocks import row_blocks
 
 GRID = 2**20
@@ -35,6 +37,41 @@ class OrderedItems(NamedTuple):
     order: Tensor
     x: list[Tensor]
     masks: list[Tensor]
+
+    def reorder(self, history: SparseMatrix) -> SparseMatrix:
+        """Ones where ``history`` [U, I] has a value, its columns in this order."""
+        place = torch.empty_like(self.order)
+        place[self.order] = torch.arange(self.order.numel(), device=place.device)
+        return SparseMatrix.from_edges(history.row, place[history.col], None, history.shape)
+
+
+def modalities_of(data: HeteroData, asked: Sequence[str] | None, what: str) -> Sequence[str]:
+    """The modalities that a graph is made from: those asked for, or all.
+
+    Raises:
+        DataError: There is none; the message begins with ``what``.
+    """
+    if names := asked or graph.modalities(data):
+        return names
+    raise DataError(f"{what}: the graph has no modality, it needs one or more")
+
+
+def cached_with_content(
+    data: HeteroData,
+    modalities: Sequence[str],
+    history: SparseMatrix,
+    options: dict[str, object],
+    build: Callable[[], dict[str, Tensor]],
+) -> dict[str, Tensor]:
+    """The result of ``build()``, which depends on history, features and options; see
+    :func:`~mrdib_graph.transforms.graph_cache.cached`.
+    """
+    tensors = {"crow": history.crow, "col": history.col}
+    for position, modality in enumerate(modalities):
+        x, mask = graph.item_features(data, modality)
+        tensors |= {f"x_{position}": x, f"mask_{position}": mask}
+    made = cached(tensors, options, build)
+    return {name: value.to(history.col.device) for name, value in made.items()}
 
 
 def ordered_items(data: HeteroData, modalities: Sequence[str]) -> OrderedItems:

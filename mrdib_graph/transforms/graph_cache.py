@@ -4,29 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-import logging
-import os
 from collections.abc import Callable
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from mrdib_graph.atomic_file import new_file
-
-logger = logging.getLogger(__name__)
+from mrdib_graph.tensor_cache import cache_dir, read_or_build
 
 CACHE_VERSION = 1  # raise it when a cached graph would be computed differently
 _MINIMUM_BYTES = 2**24  # smaller inputs are rebuilt faster than they are hashed and read
-
-
-def cache_dir() -> Path:
-    """The cache folder: ``$MRDIB_GRAPH_CACHE``, or the platform's own cache folder."""
-    if folder := os.environ.get("MRDIB_GRAPH_CACHE"):
-        return Path(folder)
-    import pooch
-
-    return Path(pooch.os_cache("mrdib_graph"))
 
 
 def content_key(tensors: dict[str, Tensor], options: dict[str, object]) -> str:
@@ -60,21 +47,7 @@ def cached(
         folder: Cache folder, :func:`cache_dir` by default.
         minimum_bytes: Inputs below this size are not cached.
     """
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file, save_file
-
     if sum(t.numel() * t.element_size() for t in tensors.values()) < minimum_bytes:
         return build()
     path = (folder or cache_dir()) / f"{content_key(tensors, options)}.safetensors"
-    if path.is_file():
-        try:
-            return load_file(path)
-        except (SafetensorError, OSError) as error:
-            logger.warning("cached graph %s is damaged (%s): it is built again", path, error)
-    result = build()
-    try:
-        with new_file(path, error=None) as temporary:
-            save_file({name: t.contiguous().cpu() for name, t in result.items()}, temporary)
-    except (SafetensorError, OSError) as error:  # a full disk raises the first
-        logger.warning("the graph cache %s cannot be written: %s", path.parent, error)
-    return result
+    return read_or_build(path, "graph", lambda: (build(), {}))[0]

@@ -10,17 +10,18 @@ from torch_geometric.data import HeteroData
 from torch_geometric.transforms import BaseTransform
 
 from mrdib_graph import graph
-from mrdib_graph.errors import ConfigError, DataError
 from mrdib_graph.nn.knn import inverse_sqrt
+from mrdib_graph.options import Count, NonNegativeInt, checked
 from mrdib_graph.sparse import SparseMatrix
 from mrdib_graph.transforms.content_order import (
     ABSENT,
     OrderedItems,
+    cached_with_content,
     edge_products,
+    modalities_of,
     ordered_items,
     top_columns,
 )
-from mrdib_graph.transforms.graph_cache import cached
 from mrdib_graph.transforms.item_knn_graph import ItemKNNGraph
 
 
@@ -60,15 +61,14 @@ class InterestItemGraph(BaseTransform):  # type: ignore[misc]
         DataError: The graph has no modality, or the interactions are not split.
     """
 
+    @checked
     def __init__(
         self,
-        k: int = 10,
-        k_interest: int = 10,
+        k: Count = 10,
+        k_interest: NonNegativeInt = 10,
         interest_count: bool = True,
         modalities: tuple[str, ...] | None = None,
     ) -> None:
-        if k_interest < 0:
-            raise ConfigError(f"k_interest: got {k_interest}, expected 0 or more")
         self.knn = ItemKNNGraph(k, "cos_sym_clamp", modalities)
         self.k_interest = k_interest
         self.interest_count = interest_count
@@ -78,9 +78,7 @@ class InterestItemGraph(BaseTransform):  # type: ignore[misc]
 
     def forward(self, data: HeteroData) -> HeteroData:
         """Add the operators where they are not there yet."""
-        modalities = self.modalities or tuple(graph.modalities(data))
-        if not modalities:
-            raise DataError("interest item graph: the graph has no modality, it needs one or more")
+        modalities = modalities_of(data, self.modalities, "interest item graph")
         if all(graph.has_operator(data, f"item_{m}_{self.kind}") for m in modalities):
             return data
         data = self.knn(data)
@@ -98,29 +96,20 @@ class InterestItemGraph(BaseTransform):  # type: ignore[misc]
 
     def _interest(self, data: HeteroData, modalities: Sequence[str]) -> dict[str, Tensor]:
         """Edges and weights of every H'_m, from the cache where they were built before."""
-        user, item = graph.interactions(data, "train")
-        shape = (graph.num_users(data), graph.num_items(data))
-        history = SparseMatrix.from_edges(user, item, None, shape)
-        tensors = {"crow": history.crow, "col": history.col}
-        for position, modality in enumerate(modalities):
-            x, mask = graph.item_features(data, modality)
-            tensors |= {f"x_{position}": x, f"mask_{position}": mask}
-        options: dict[str, object] = {
-            "graph": "interest",
-            "k": self.k_interest,
-            "count": self.interest_count,
-        }
-        made = cached(tensors, options, lambda: self._build(data, modalities, history))
-        return {name: value.to(item.device) for name, value in made.items()}
+        history = graph.train_history(data)
+        options = {"graph": "interest", "k": self.k_interest, "count": self.interest_count}
+
+        def build() -> dict[str, Tensor]:
+            return self._build(data, modalities, history)
+
+        return cached_with_content(data, modalities, history, options, build)
 
     @torch.no_grad()
     def _build(
         self, data: HeteroData, modalities: Sequence[str], history: SparseMatrix
     ) -> dict[str, Tensor]:
         items = ordered_items(data, modalities)
-        place = torch.empty_like(items.order)
-        place[items.order] = torch.arange(items.order.numel(), device=place.device)
-        history = SparseMatrix.from_edges(history.row, place[history.col], None, history.shape)
+        history = items.reorder(history)
         history = history.with_values(history.crow.diff().float().reciprocal()[history.row])
         chosen, first = _near_profiles(history, items, min(self.k_interest, history.shape[1]))
         keep = first[history.row]

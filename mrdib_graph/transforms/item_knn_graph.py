@@ -14,10 +14,10 @@ from mrdib_graph import graph
 from mrdib_graph.errors import ConfigError
 from mrdib_graph.nn.knn import inverse_sqrt, neighbor_matrix
 from mrdib_graph.nn.neighbor_search import Search, check_search, neighbor_search, uses_faiss
+from mrdib_graph.options import Count, checked
 from mrdib_graph.transforms.graph_cache import cached
 
 Kind = Literal["cos_sym", "cos_sym_clamp", "bin_sym"]
-KINDS = ("cos_sym", "cos_sym_clamp", "bin_sym")
 
 
 class ItemKNNGraph(BaseTransform):  # type: ignore[misc]
@@ -55,17 +55,14 @@ class ItemKNNGraph(BaseTransform):  # type: ignore[misc]
         MissingExtraError: FAISS is asked for and not installed.
     """
 
+    @checked
     def __init__(
         self,
-        k: int | Mapping[str, int] = 10,
+        k: Count | Mapping[str, Count] = 10,
         kind: Kind = "cos_sym",
         modalities: tuple[str, ...] | None = None,
         search: Search = "auto",
     ) -> None:
-        if kind not in KINDS:
-            raise ConfigError(f"kind: got {kind!r}, expected one of {', '.join(KINDS)}")
-        if min([k] if isinstance(k, int) else k.values(), default=0) < 1:
-            raise ConfigError(f"k: got {k}, expected 1 or more")
         self.k = k if isinstance(k, int) else dict(k)
         self.kind = kind
         self.modalities = modalities

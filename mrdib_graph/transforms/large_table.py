@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from mrdib_graph.errors import DataError
-from mrdib_graph.transforms.graph_cache import cache_dir
+from mrdib_graph.tensor_cache import cache_dir
 
 LARGE_BYTES = 2**29
 """Tables from this size on (512 MiB) lie in a file."""

@@ -11,7 +11,8 @@ from torch_geometric.data import HeteroData
 from torch_geometric.transforms import BaseTransform
 
 from mrdib_graph import graph
-from mrdib_graph.errors import ConfigError, DataError
+from mrdib_graph.errors import DataError
+from mrdib_graph.options import NonNegativeInt, Probability, checked
 from mrdib_graph.transforms.drop_derived import drop_feature_derived
 
 
@@ -41,13 +42,13 @@ class MaskFeatures(BaseTransform):  # type: ignore[misc]
         Scaled features were scaled by statistics over all rows, those that are masked included.
     """
 
+    @checked
     def __init__(
-        self, share: float, seed: int = 0, modalities: Sequence[str] | None = None
+        self,
+        share: Probability,
+        seed: NonNegativeInt = 0,
+        modalities: Sequence[str] | None = None,
     ) -> None:
-        if not 0 <= share < 1:
-            raise ConfigError(f"share: got {share!r}, expected a number from 0 to below 1")
-        if seed < 0:
-            raise ConfigError(f"seed: got {seed}, expected 0 or more")
         self.share = share
         self.seed = seed
         self.modalities = None if modalities is None else list(modalities)

@@ -13,6 +13,7 @@ from torch_geometric.transforms import BaseTransform
 from mrdib_graph import graph
 from mrdib_graph.errors import ConfigError
 from mrdib_graph.nn.knn import inverse_sqrt, knn
+from mrdib_graph.options import Count, checked
 from mrdib_graph.sparse import SparseMatrix
 from mrdib_graph.transforms.drop_derived import drop_feature_derived
 from mrdib_graph.transforms.row_blocks import BLOCK_VALUES
@@ -61,14 +62,10 @@ class PropagateFeatures(BaseTransform):  # type: ignore[misc]
         do not split the result again.
     """
 
+    @checked
     def __init__(
-        self, neighbors: Neighbors = "interactions", num_iterations: int = 40, k: int = 10
+        self, neighbors: Neighbors = "interactions", num_iterations: Count = 40, k: Count = 10
     ) -> None:
-        if neighbors not in ("interactions", "knn"):
-            raise ConfigError(f"neighbors: got {neighbors!r}, expected interactions or knn")
-        for name, value in (("num_iterations", num_iterations), ("k", k)):
-            if value < 1:
-                raise ConfigError(f"{name}: got {value}, expected 1 or more")
         self.neighbors = neighbors
         self.num_iterations = num_iterations
         self.k = k
@@ -106,9 +103,7 @@ class PropagateFeatures(BaseTransform):  # type: ignore[misc]
         reached = self._propagate(known, item, step).squeeze(1) > 0
         reached[item] = False
         items = reached.nonzero().squeeze(1)
-        width = max(
-            1, BLOCK_VALUES // known.size(0)
-        )  # columns at a time: the rest can stay on disk
+        width = max(1, BLOCK_VALUES // known.size(0))  # columns at a time: the rest stays on disk
         parts = []
         for first in range(0, x.size(1), width):
             rows = x[:, first : first + width][node].float()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from typing import Literal
 
 import torch
@@ -11,7 +12,7 @@ from torch_geometric.data import HeteroData
 from torch_geometric.transforms import BaseTransform
 
 from mrdib_graph import graph
-from mrdib_graph.errors import ConfigError, suggest
+from mrdib_graph.options import checked
 from mrdib_graph.transforms.drop_derived import drop_feature_derived
 from mrdib_graph.transforms.large_table import new_table
 from mrdib_graph.transforms.row_blocks import row_blocks
@@ -19,7 +20,6 @@ from mrdib_graph.transforms.row_blocks import row_blocks
 logger = logging.getLogger(__name__)
 
 ScaleMode = Literal["auto", "always", "never"]
-MODES = ("auto", "always", "never")
 SCALED = "columns z-scored, rows of norm 1"
 
 MAX_NORM_RATIO = 10.0
@@ -57,12 +57,8 @@ class ScaleFeatures(BaseTransform):  # type: ignore[misc]
         ConfigError: The mode is unknown.
     """
 
+    @checked
     def __init__(self, mode: ScaleMode = "auto") -> None:
-        if mode not in MODES:
-            raise ConfigError(
-                f"scale: got {mode!r}, expected one of {', '.join(MODES)}"
-                f"{suggest(str(mode), list(MODES))}"
-            )
         self.mode = mode
 
     def forward(self, data: HeteroData) -> HeteroData:
@@ -93,13 +89,18 @@ def scale_problem(data: HeteroData) -> str:
             return f"rows of {modality} have mean cosine {cosine:.3f}"
         if norm > 0:
             norms[modality] = norm
-    if not norms:
-        return ""
-    low, high = min(norms, key=norms.__getitem__), max(norms, key=norms.__getitem__)
-    ratio = norms[high] / norms[low]
+    low, high, ratio = norm_ratio(norms)
     if ratio <= MAX_NORM_RATIO:
         return ""
     return f"row norms of {high} are {ratio:.0f} times those of {low}"
+
+
+def norm_ratio(norms: Mapping[str, float]) -> tuple[str, str, float]:
+    """The modalities of the least and the largest norm, and how many times larger that is."""
+    if not norms:
+        return "", "", 1.0
+    low, high = min(norms, key=norms.__getitem__), max(norms, key=norms.__getitem__)
+    return low, high, norms[high] / norms[low]
 
 
 def row_statistics(x: Tensor) -> tuple[float, float]:

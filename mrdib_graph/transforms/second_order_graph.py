@@ -11,10 +11,11 @@ from torch_geometric.data import HeteroData
 from torch_geometric.transforms import BaseTransform
 
 from mrdib_graph import graph
-from mrdib_graph.errors import ConfigError, DataError
+from mrdib_graph.errors import ConfigError
 from mrdib_graph.nn.knn import inverse_sqrt
+from mrdib_graph.options import NonNegative, NonNegativeInt, checked
 from mrdib_graph.sparse import SparseMatrix
-from mrdib_graph.transforms.graph_cache import cached
+from mrdib_graph.transforms.content_order import cached_with_content, modalities_of
 from mrdib_graph.transforms.second_order_pairs import second_order_pairs
 from mrdib_graph.transforms.user_item_graph import UserItemGraph
 
@@ -63,20 +64,15 @@ class SecondOrderGraph(BaseTransform):  # type: ignore[misc]
         DataError: The graph has no modality, or the interactions are not split.
     """
 
+    @checked
     def __init__(
         self,
-        k: int = 2,
-        weight: float = 0.5,
+        k: NonNegativeInt = 2,
+        weight: NonNegative = 0.5,
         ra_norm: RANorm = "block",
         exclude_history: bool = False,
         modalities: tuple[str, ...] | None = None,
     ) -> None:
-        if k < 0:
-            raise ConfigError(f"k_second_order: got {k}, expected 0 or more")
-        if not weight >= 0:
-            raise ConfigError(f"second_order_weight: got {weight}, expected 0 or more")
-        if ra_norm not in ("block", "published"):
-            raise ConfigError(f"ra_norm: got {ra_norm!r}, expected block or published")
         self.k = k
         self.weight = weight
         self.ra_norm = ra_norm
@@ -100,15 +96,13 @@ class SecondOrderGraph(BaseTransform):  # type: ignore[misc]
 
     def forward(self, data: HeteroData) -> HeteroData:
         """Add both operators where they are not there yet."""
-        num_users, num_items = graph.num_users(data), graph.num_items(data)
-        self.check_sizes(num_users, num_items)
+        num_users = graph.num_users(data)
+        self.check_sizes(num_users, graph.num_items(data))
         if graph.has_operator(data, self.nodes) and graph.has_operator(data, self.history):
             return data
         data = UserItemGraph("sym")(data)
         plain = graph.user_item_graph(data, "sym")
-        user, item = graph.interactions(data, "train")
-        history = SparseMatrix.from_edges(user, item, None, (num_users, num_items))
-        history = history.with_values(torch.ones_like(history.value))
+        history = graph.train_history(data)
         augmented = self._augmented(history, self._pairs(data, history))  # R_a
         of_user, of_item = augmented.row_sum(), augmented.t.row_sum()
 
@@ -136,24 +130,13 @@ class SecondOrderGraph(BaseTransform):  # type: ignore[misc]
 
     def _pairs(self, data: HeteroData, history: SparseMatrix) -> dict[str, Tensor]:
         """User, item and value of every chosen pair, from the cache where it was built before."""
-        modalities = self.modalities or tuple(graph.modalities(data))
-        if not modalities:
-            raise DataError("second-order graph: the graph has no modality, it needs one or more")
-        tensors = {"crow": history.crow, "col": history.col}
-        for position, modality in enumerate(modalities):
-            x, mask = graph.item_features(data, modality)
-            tensors |= {f"x_{position}": x, f"mask_{position}": mask}
-        options: dict[str, object] = {
-            "graph": "second_order",
-            "k": self.k,
-            "exclude_history": self.exclude_history,
-        }
-        made = cached(
-            tensors,
-            options,
-            lambda: second_order_pairs(data, modalities, history, self.k, self.exclude_history),
-        )
-        return {name: value.to(history.col.device) for name, value in made.items()}
+        names = modalities_of(data, self.modalities, "second-order graph")
+        options = {"graph": "second_order", "k": self.k, "exclude_history": self.exclude_history}
+
+        def build() -> dict[str, Tensor]:
+            return second_order_pairs(data, names, history, self.k, self.exclude_history)
+
+        return cached_with_content(data, names, history, options, build)
 
     def _augmented(self, history: SparseMatrix, pairs: dict[str, Tensor]) -> SparseMatrix:
         """R_a, with a line to the log on how many users got no new item."""

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from mrdib_graph.nn.knn import neighbor_matrix
-from mrdib_graph.sparse import SparseMatrix
+from mrdib_graph.sparse import SparseMatrix, place_in_group
 from mrdib_graph.transforms.content_order import (
     ABSENT,
     GRID,
@@ -69,9 +69,7 @@ def second_order_pairs(
         are not as many.
     """
     items = ordered_items(data, modalities)
-    place = torch.empty_like(items.order)
-    place[items.order] = torch.arange(items.order.numel(), device=place.device)
-    history = SparseMatrix.from_edges(history.row, place[history.col], None, history.shape)
+    history = items.reorder(history)
     most = history.shape[1] - 1
     depth = min(most, 2 * k + 8 if exclude_history else k)
     made: list[_Choice] = []
@@ -149,8 +147,7 @@ def _choose(
     order = (rank.neg() * num_items**2 + j * num_items + i).argsort()
     order = order[user[edge[order]].argsort(stable=True)]
     of = user[edge[order]] - first
-    count = torch.bincount(of, minlength=last - first)
-    position = torch.arange(of.numel(), device=of.device) - (count.cumsum(0) - count)[of]
+    position = place_in_group(of)
     chosen = order[position < k]
     worst = torch.full((last - first,), _LOWEST, device=of.device)
     full = order[position == k - 1]

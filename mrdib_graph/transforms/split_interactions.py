@@ -14,6 +14,8 @@ from torch_geometric.transforms import BaseTransform
 
 from mrdib_graph import graph
 from mrdib_graph.errors import ConfigError, DataError, suggest
+from mrdib_graph.options import NonNegativeInt, checked
+from mrdib_graph.sparse import place_in_group
 from mrdib_graph.transforms.drop_derived import drop_operators
 from mrdib_graph.transforms.global_splits import (
     TRAIN,
@@ -118,10 +120,11 @@ class SplitInteractions(BaseTransform):  # type: ignore[misc]
             that looks at all interactions would be empty.
     """
 
+    @checked
     def __init__(
         self,
         rule: str = "random",
-        seed: int = 0,
+        seed: NonNegativeInt = 0,
         share: float | None = None,
         cuts: Sequence[float] | None = None,
         warm_rule: str | None = None,
@@ -131,8 +134,6 @@ class SplitInteractions(BaseTransform):  # type: ignore[misc]
                 f"split: got {rule!r}, expected one of {', '.join(CHOICES)}"
                 f"{suggest(str(rule), list(CHOICES))}"
             )
-        if seed < 0:
-            raise ConfigError(f"split seed: got {seed}, expected 0 or more")
         _check_options(rule, share, cuts)
         if warm_rule is not None and (rule != "cold_items" or warm_rule not in RULES):
             raise ConfigError(
@@ -156,8 +157,7 @@ class SplitInteractions(BaseTransform):  # type: ignore[misc]
                 )
         else:
             label = self._labels(data).to(store.edge_index.device)
-            for value, split in enumerate(graph.SPLITS):
-                store[f"{split}_mask"] = label == value
+            graph.set_split(data, label)
             drop_operators(data)
         data.split_rule = f"{self._settings()} sha256={split_digest(data)[:12]}"
         return data
@@ -255,9 +255,8 @@ def _number(value: object) -> bool:
 
 def split_digest(data: HeteroData) -> str:
     """SHA-256 of which (user, item) pairs are in which split, whatever the order of the edges."""
-    store = data[graph.INTERACTS]
-    user, item = store.edge_index.cpu()
-    label = store.val_mask.cpu().long() + 2 * store.test_mask.cpu().long()
+    user, item = data[graph.INTERACTS].edge_index.cpu()
+    label = graph.split_labels(data).cpu()
     order = _canonical(user, item)
     rows = torch.stack([user[order], item[order], label[order]])
     return hashlib.sha256(rows.numpy().tobytes()).hexdigest()
@@ -276,8 +275,6 @@ def _canonical(user: Tensor, item: Tensor) -> Tensor:
 def _positions(user: Tensor, order: Tensor) -> tuple[Tensor, Tensor]:
     """Position of each row among its user's rows in ``order``, and their number; both [E]."""
     order = order[torch.argsort(user[order], stable=True)]
-    counts = torch.bincount(user)
-    start = counts.cumsum(0) - counts
     position = torch.empty_like(user)
-    position[order] = torch.arange(user.numel()) - start[user[order]]
-    return position, counts[user]
+    position[order] = place_in_group(user[order])
+    return position, torch.bincount(user)[user]

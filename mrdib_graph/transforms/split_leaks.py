@@ -9,6 +9,7 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from mrdib_graph import graph
+from mrdib_graph.sparse import place_in_group
 
 SIGNIFICANCE = 1e-6
 """Probability under a random split below which the pattern is called a leak."""
@@ -28,12 +29,8 @@ def split_leaks(data: HeteroData) -> bool:
     Raises:
         DataError: The interactions are not split.
     """
-    graph.interactions(data, "train")  # raises where there is no split
-    store = data[graph.INTERACTS]
-    user, item = store.edge_index
-    label = torch.zeros_like(user)
-    for value, split in enumerate(graph.SPLITS):
-        label[store[f"{split}_mask"]] = value
+    label = graph.split_labels(data)
+    user, item = data[graph.INTERACTS].edge_index
     orders = [item]
     raw = data[graph.ITEM].get("raw_id")
     if raw is not None:
@@ -45,8 +42,7 @@ def _is_function(user: Tensor, key: Tensor, label: Tensor) -> bool:
     order = torch.argsort(key, stable=True)
     order = order[torch.argsort(user[order], stable=True)]
     counts = torch.bincount(user)
-    start = counts.cumsum(0) - counts
-    position = torch.arange(user.numel(), device=user.device) - start[user[order]]
+    position = place_in_group(user[order])
     cell = counts[user[order]] * (int(counts.max()) + 1) + position
     _, cell, rows = torch.unique(cell, return_inverse=True, return_counts=True)
     low = torch.full_like(rows, 2).scatter_reduce_(0, cell, label[order], "amin")

@@ -13,7 +13,8 @@ from torch_geometric.transforms import BaseTransform
 
 from mrdib_graph import graph
 from mrdib_graph.errors import ConfigError
-from mrdib_graph.sparse import SparseMatrix
+from mrdib_graph.options import Count, checked
+from mrdib_graph.sparse import SparseMatrix, place_in_group
 from mrdib_graph.transforms.graph_cache import cached
 
 COOCCURS = (graph.USER, "cooccurs", graph.USER)
@@ -46,9 +47,8 @@ class UserCooccurrenceGraph(BaseTransform):  # type: ignore[misc]
         DataError: The interactions are not split.
     """
 
-    def __init__(self, k: int = 40, top: int = 200) -> None:
-        if k < 1:
-            raise ConfigError(f"k: got {k}, expected 1 or more")
+    @checked
+    def __init__(self, k: Count = 40, top: int = 200) -> None:
         if top < k:
             raise ConfigError(f"top: got {top}, expected k = {k} or more")
         self.k = k
@@ -67,22 +67,16 @@ class UserCooccurrenceGraph(BaseTransform):  # type: ignore[misc]
     def _build(self, data: HeteroData) -> SparseMatrix:
         users, items = graph.num_users(data), graph.num_items(data)
         edges = graph.interactions(data, "train")
-        options: dict[str, object] = {
-            "graph": "user_cooccurrence",
-            "top": self.top,
-            "users": users,
-            "items": items,
-        }
-        made = cached(
-            {"edges": edges},
-            options,
-            lambda: top_companions(edges, users, items, self.top),
-            minimum_bytes=_CACHED_BYTES,
-        )
+        options: dict[str, object] = {"graph": "user_cooccurrence", "top": self.top}
+        options |= {"users": users, "items": items}
+
+        def build() -> dict[str, Tensor]:
+            return top_companions(edges, users, items, self.top)
+
+        made = cached({"edges": edges}, options, build, minimum_bytes=_CACHED_BYTES)
         size, col, count = (made[name].to(edges.device) for name in ("size", "col", "count"))
         row = torch.arange(users, device=edges.device).repeat_interleave(size)
-        place = torch.arange(row.numel(), device=edges.device) - (size.cumsum(0) - size)[row]
-        keep = place < self.k
+        keep = place_in_group(row) < self.k
         return SparseMatrix.from_edges(
             row[keep], col[keep].long(), count[keep].float(), (users, users)
         )

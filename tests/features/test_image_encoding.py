@@ -100,7 +100,7 @@ def test_quiet_prints_nothing(
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ("a.png", "paths: got str, expected a list"),
+        ("a.png", "paths: got 'a.png', expected a list"),
         (Path("a.png"), "paths: got PosixPath"),
         ([], "the list is empty"),
         ([None, 3], r"paths\[1\]: got 3 of type int"),

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from mrdib_graph.errors import ConfigError, DataError, MissingExtraError
-from mrdib_graph.features import encode_text, sentence_model
+from mrdib_graph.features import encode_text
 
 needs_models = pytest.mark.skipif(
     importlib.util.find_spec("sentence_transformers") is None,
@@ -200,7 +200,7 @@ def test_minilm_knows_what_words_mean() -> None:
 
 
 def test_absent_package_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sentence_model.importlib.util, "find_spec", lambda _: None)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
     with pytest.raises(MissingExtraError, match=r"'minilm' needs .*mrdib-graph\[text\]"):
         encode_text(["red"], "minilm")
 
@@ -210,7 +210,7 @@ def test_absent_package_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None
     [
         (3, {}, "encoder: got 3"),
         ("", {}, "encoder: got ''"),
-        ("minilm", {"pooling": "sum"}, "pooling: got 'sum', expected None or one of mean"),
+        ("minilm", {"pooling": "sum"}, "pooling: got 'sum', expected mean, cls or max"),
     ],
 )
 def test_wrong_arguments_are_refused(encoder: Any, options: dict[str, Any], message: str) -> None:

@@ -86,8 +86,8 @@ def test_rows_come_from_the_cache_until_something_changes(
 @pytest.mark.parametrize(
     ("texts", "message"),
     [
-        ("one text", "texts: got str, expected a list"),
-        ({"a": 1}, "texts: got dict"),
+        ("one text", "texts: got 'one text', expected a list"),
+        ({"a": 1}, "texts: got {'a': 1}, expected a list"),
         ({"a", "b"}, "texts: got set"),
         (None, "texts: got NoneType"),
         ([], "the list is empty"),

@@ -10,7 +10,7 @@ from torch_geometric.data import HeteroData
 from mrdib_graph import graph
 from mrdib_graph.errors import ConfigError, DataError
 from mrdib_graph.testing import tiny_data
-from mrdib_graph.transforms import InterestItemGraph, ItemKNNGraph, interest_item_graph
+from mrdib_graph.transforms import InterestItemGraph, ItemKNNGraph, content_order
 from mrdib_graph.transforms.graph_cache import cached
 
 
@@ -132,9 +132,7 @@ def test_the_cache_gives_the_same(
 ) -> None:
     folder, data = tmp_path_factory.mktemp("graphs"), tiny_data()
     fresh = interest(data, k_interest=3)
-    monkeypatch.setattr(
-        interest_item_graph, "cached", partial(cached, folder=folder, minimum_bytes=0)
-    )
+    monkeypatch.setattr(content_order, "cached", partial(cached, folder=folder, minimum_bytes=0))
     for _ in range(2):
         made = interest(data, k_interest=3)
         assert all(torch.equal(made[m], fresh[m]) for m in fresh)

@@ -137,7 +137,7 @@ def test_graphs_made_from_the_old_features_are_dropped():
 
 
 def test_unknown_mode():
-    with pytest.raises(ConfigError, match="scale: got 'atuo'.*did you mean 'auto'"):
+    with pytest.raises(ConfigError, match="mode: got 'atuo'.*did you mean 'auto'"):
         ScaleFeatures("atuo")
 
 

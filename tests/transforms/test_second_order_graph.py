@@ -15,7 +15,7 @@ from mrdib_graph.testing import tiny_data
 from mrdib_graph.transforms import (
     SecondOrderGraph,
     UserItemGraph,
-    second_order_graph,
+    content_order,
     second_order_pairs,
 )
 from mrdib_graph.transforms.graph_cache import cached
@@ -220,9 +220,7 @@ def test_the_cache_gives_the_same(
 ) -> None:
     folder, data = tmp_path_factory.mktemp("graphs"), tiny_data()
     fresh = operators(data, k=3)
-    monkeypatch.setattr(
-        second_order_graph, "cached", partial(cached, folder=folder, minimum_bytes=0)
-    )
+    monkeypatch.setattr(content_order, "cached", partial(cached, folder=folder, minimum_bytes=0))
     for _ in range(2):
         assert all(map(torch.equal, operators(data, k=3), fresh))
     assert len(list(folder.iterdir())) == 1
@@ -242,8 +240,8 @@ def test_operators_that_are_there_are_kept_and_options_do_not_collide() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"k": -1}, "k_second_order: got -1, expected 0 or more"),
-        ({"weight": -0.5}, "second_order_weight: got -0.5, expected 0 or more"),
+        ({"k": -1}, "^k: got -1, expected 0 or more"),
+        ({"weight": -0.5}, "^weight: got -0.5, expected 0 or more"),
         ({"ra_norm": "row"}, "ra_norm: got 'row', expected block or published"),
     ],
 )

@@ -8,8 +8,8 @@ from scipy.optimize import linprog
 from torch_geometric.data import HeteroData
 
 from mrdib_graph import graph
-from mrdib_graph.datasets.files.download import sha256
 from mrdib_graph.datasets.folder.interaction_file import read_interactions
+from mrdib_graph.features.digests import file_digest as sha256
 from mrdib_graph.transforms import SplitInteractions
 from mrdib_graph.transforms.split_interactions import RULES
 

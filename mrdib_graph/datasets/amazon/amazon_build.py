@@ -11,7 +11,6 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from torch_geometric.data import HeteroData
 
 from mrdib_graph import graph
 from mrdib_graph.datasets.amazon.build_text import check_encoder, write_texts
@@ -29,6 +28,8 @@ from mrdib_graph.datasets.folder.interaction_file import (
     USER_COLUMN,
 )
 from mrdib_graph.errors import ConfigError, DataError
+from mrdib_graph.features.feature_folder import check_modality
+from mrdib_graph.options import Count, Probability, checked
 from mrdib_graph.transforms.split_interactions import SplitInteractions
 
 logger = logging.getLogger(__name__)
@@ -38,6 +39,7 @@ Encoder = Callable[[Sequence[str]], Any]
 Steps = dict[str, dict[str, Any]]
 
 
+@checked
 @dataclass(frozen=True)
 class AmazonBuild:
     """How :meth:`AmazonReviews.fetch` makes a folder.
@@ -59,27 +61,16 @@ class AmazonBuild:
         ConfigError: An option is out of range, or two give the same modality.
     """
 
-    core: int = 5
+    core: Count = 5
     interactions: Literal["ratings", "reviews"] = "ratings"
     images: bool = True
     features: Mapping[str, str | Path] = field(default_factory=dict)
     encode_text: Encoder | str | Mapping[str, Any] | None = None
-    bad_lines: float = 0.0
+    bad_lines: Probability = 0.0
 
     def __post_init__(self) -> None:
-        if isinstance(self.core, bool) or not isinstance(self.core, int) or self.core < 1:
-            raise ConfigError(f"core: got {self.core!r}, expected a whole number from 1")
-        if self.interactions not in ("ratings", "reviews"):
-            raise ConfigError(f"interactions: got {self.interactions!r}, expected ratings, reviews")
-        if not isinstance(self.images, bool):
-            raise ConfigError(f"images: got {self.images!r}, expected true or false")
-        if not isinstance(self.bad_lines, int | float) or not 0 <= self.bad_lines < 1:
-            raise ConfigError(f"bad_lines: got {self.bad_lines!r}, expected a share in [0, 1)")
-        if not isinstance(self.features, Mapping):
-            raise ConfigError(f"features: got {self.features!r}, expected {{modality: file.npy}}")
         for modality in self.features:
-            if not modality.isidentifier() or modality in (graph.USER, graph.ITEM):
-                raise ConfigError(f"features: {modality!r} cannot be the name of a modality")
+            check_modality(modality, "features", ConfigError)
         if self.encode_text is not None:
             check_encoder(self.encode_text, self.features)
 
@@ -145,15 +136,11 @@ def _interactions(
     counts = {"users": len(user_codes), "items": len(item_codes), "rows": len(rows)}
     steps["core"] = {"core": core, "rounds": found.rounds, **repeats, **counts}
     _log("core", steps)
-    data = HeteroData()
-    data[graph.USER].num_nodes, data[graph.ITEM].num_nodes = len(user_codes), len(item_codes)
-    data[graph.INTERACTS].edge_index = torch.from_numpy(np.stack([user, item]))
-    data[graph.INTERACTS].time = torch.from_numpy(raw.time[rows])
-    data = splitter(data)
-    store = data[graph.INTERACTS]
-    label = store.val_mask.to(torch.int8) + 2 * store.test_mask.to(torch.int8)
+    edges, time = torch.from_numpy(np.stack([user, item])), torch.from_numpy(raw.time[rows])
+    data = splitter(graph.new_graph(len(user_codes), len(item_codes), edges, time=time))
+    label = graph.split_labels(data)
     steps["split"] = {"rule": data.split_rule}
-    steps["split"] |= {split: int(store[f"{split}_mask"].sum()) for split in graph.SPLITS}
+    steps["split"] |= {split: int((label == v).sum()) for v, split in enumerate(graph.SPLITS)}
     _log("split", steps)
     columns = {USER_COLUMN: user, ITEM_COLUMN: item, "rating": raw.rating[rows]}
     columns |= {TIME_COLUMN: raw.time[rows], LABEL_COLUMN: label.numpy()}

@@ -22,7 +22,6 @@ from mrdib_graph.datasets.amazon.amazon_build import (
 from mrdib_graph.datasets.amazon.build_text import text_identity
 from mrdib_graph.datasets.amazon.sources import edition as release_of
 from mrdib_graph.datasets.amazon.sources import folder_name, raw_files
-from mrdib_graph.datasets.files.download import sha256
 from mrdib_graph.datasets.files.fetch_options import FetchOptions
 from mrdib_graph.datasets.files.raw_files import DamagedFileError, LocalFile, obtain
 from mrdib_graph.datasets.folder.folder_record import (
@@ -36,6 +35,7 @@ from mrdib_graph.datasets.folder.folder_record import (
 from mrdib_graph.datasets.folder.interaction_file import ITEM_COLUMN
 from mrdib_graph.datasets.folder.mmrec_folder import MMRecFolder
 from mrdib_graph.errors import ConfigError, DataError
+from mrdib_graph.features.digests import file_digest
 from mrdib_graph.resolver import build as build_options
 from mrdib_graph.transforms.scale_features import ScaleMode
 
@@ -183,7 +183,7 @@ class AmazonReviews(MMRecFolder):
         for modality, path in self.build.features.items():
             if not Path(path).is_file():
                 raise DataError(f"{path}: there is no such feature file for '{modality}'")
-            made["features"][modality] = sha256(path)
+            made["features"][modality] = file_digest(path)
         # A function does not say what it does: without a fingerprint nothing of it is reused.
         made["encode_text"] = getattr(self.build.encode_text, "fingerprint", None)
         if isinstance(self.build.encode_text, str | Mapping):
@@ -251,10 +251,7 @@ class AmazonReviews(MMRecFolder):
             rows = [int(line.split("\t")[1]) for line in path.read_text().splitlines()[1:]]
             mask = torch.ones(graph.num_items(data), dtype=torch.bool)
             mask[rows] = False
-            kept = mask.nonzero().squeeze(1)
-            data["image"].x = data["image"].x[kept]
-            arange = torch.arange(kept.numel())
-            data[graph.describes("image")].edge_index = torch.stack([arange, kept])
+            graph.add_modality(data, "image", data["image"].x[mask], mask.nonzero().squeeze(1))
         return data
 
     def _command(self) -> str:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from mrdib_graph.datasets.files.source_text import check_id
-from mrdib_graph.datasets.folder.interaction_checks import pair_keys
+from mrdib_graph.datasets.folder.interaction_checks import same_pairs
 from mrdib_graph.errors import DataError
 
 EXACT = 2**53
@@ -67,6 +67,31 @@ class Pairs(NamedTuple):
     user_ids: list[str]
     item_ids: list[str]
     repeated: int
+
+    def conversion(
+        self,
+        files: list[Path],
+        dropped: dict[str, int],
+        columns: dict[str, list[str]],
+        features: dict[str, FeatureRows] | None = None,
+    ) -> Conversion:
+        """The pairs with what else was read; of ``dropped``, what is 0 is left out."""
+        dropped = {"repeated rows": self.repeated, **dropped}
+        return Conversion(
+            self.user,
+            self.item,
+            files,
+            self.time,
+            user_ids=self.user_ids,
+            item_ids=self.item_ids,
+            item_columns=columns,
+            features=features or {},
+            dropped={what: count for what, count in dropped.items() if count},
+        )
+
+    def line_of(self, item: int) -> int:
+        """The line of the first row of an item."""
+        return int(self.line[(self.item == item).nonzero()[0]])
 
 
 class PairCollector:
@@ -137,16 +162,14 @@ def distinct(user: Tensor, item: Tensor, place: Callable[[int], str], deduplicat
     Raises:
         DataError: A pair is repeated and ``deduplicate`` is False.
     """
-    key = pair_keys(user, item)
-    order = torch.argsort(key, stable=True)
-    again = torch.zeros_like(key, dtype=torch.bool)
-    again[order[1:]] = key[order[1:]] == key[order[:-1]]
-    if bool(again.any()) and not deduplicate:
-        row = int(again.nonzero()[0])
-        first = int((key == key[row]).nonzero()[0])
+    earlier, later = same_pairs(user, item)
+    if later.numel() and not deduplicate:
+        row, at = int(later.min()), int(later.argmin())
         raise DataError(
-            f"{place(row)} repeats the pair of {place(first).rpartition(': ')[2]}, and "
-            f"{int(again.sum())} rows in all repeat an earlier pair; remove them, or keep the "
+            f"{place(row)} repeats the pair of {place(int(earlier[at])).rpartition(': ')[2]}, and "
+            f"{later.numel()} rows in all repeat an earlier pair; remove them, or keep the "
             "first of each with deduplicate=True (--deduplicate)"
         )
-    return ~again
+    kept = torch.ones_like(user, dtype=torch.bool)
+    kept[later] = False
+    return kept

@@ -20,7 +20,7 @@ from mrdib_graph.datasets.convert.recbole_files import read_recbole
 from mrdib_graph.datasets.convert.sparse_splits import read_diffmm
 from mrdib_graph.datasets.files.source_text import listing
 from mrdib_graph.datasets.folder.folder_record import identities
-from mrdib_graph.datasets.folder.folder_writer import check_free, labels_of, write_folder
+from mrdib_graph.datasets.folder.folder_writer import check_free, write_folder
 from mrdib_graph.errors import ConfigError, DataError, suggest
 from mrdib_graph.options import check_options
 from mrdib_graph.resolver import build
@@ -108,7 +108,7 @@ def convert(
     data = _graph(conversion, None if split == "none" else conversion.label, splitter)
     label = None
     if "train_mask" in data[graph.INTERACTS]:
-        label = labels_of([data[graph.INTERACTS][f"{name}_mask"] for name in graph.SPLITS])
+        label = graph.split_labels(data)
     record = _record(source_format, conversion, data, options)
     for what, count in conversion.dropped.items():
         logger.warning("%s: %d %s left out", source, count, what)
@@ -119,16 +119,9 @@ def _graph(
     conversion: Conversion, label: Tensor | None, splitter: SplitInteractions | None
 ) -> HeteroData:
     """The interactions, split where a rule or a label says how, and checked."""
-    data = HeteroData()
-    data[graph.USER].num_nodes = conversion.num_users
-    data[graph.ITEM].num_nodes = conversion.num_items
-    store = data[graph.INTERACTS]
-    store.edge_index = torch.stack([conversion.user, conversion.item])
-    if conversion.time is not None:
-        store.time = conversion.time
-    if label is not None:
-        for value, name in enumerate(graph.SPLITS):
-            store[f"{name}_mask"] = label == value
+    edges = torch.stack([conversion.user, conversion.item])
+    users, items = conversion.num_users, conversion.num_items
+    data = graph.new_graph(users, items, edges, label, conversion.time)
     if splitter is None and label is not None:
         splitter = SplitInteractions("given")
     if splitter is not None:

@@ -11,7 +11,7 @@ from torch import Tensor
 from mrdib_graph.datasets.convert.conversion import Conversion, FeatureRows, distinct
 from mrdib_graph.datasets.folder.feature_file import read_features
 from mrdib_graph.datasets.folder.feature_names import feature_paths
-from mrdib_graph.datasets.folder.interaction_checks import SPARSE_FACTOR, SPARSE_MARGIN, pair_keys
+from mrdib_graph.datasets.folder.interaction_checks import check_dense, same_pairs
 from mrdib_graph.errors import DataError
 
 Place = Callable[[int], str]
@@ -59,7 +59,7 @@ def assemble(
         ids = {"user": list(map(str, users.tolist())), "item": list(map(str, index.tolist()))}
     else:
         for name, column in (("user", user), ("item", item)):
-            _check_dense(folder, name, column)
+            check_dense(folder, column, name, "number them anew with renumber=True (--renumber)")
     paths = feature_paths(folder, features)
     return Conversion(
         user,
@@ -74,11 +74,10 @@ def assemble(
 
 
 def _check_splits(user: Tensor, item: Tensor, label: Tensor, place: Place) -> None:
-    key = pair_keys(user, item)
-    order = torch.argsort(key, stable=True)
-    leaked = (key[order[1:]] == key[order[:-1]]) & (label[order[1:]] != label[order[:-1]])
+    earlier, later = same_pairs(user, item)
+    leaked = label[earlier] != label[later]
     if bool(leaked.any()):
-        row, first = int(order[1:][leaked][0]), int(order[:-1][leaked][0])
+        row, first = int(later[leaked][0]), int(earlier[leaked][0])
         raise DataError(
             f"{place(row)} has the pair (user {int(user[row])}, item {int(item[row])}) that "
             f"{place(first)} has, too; {int(leaked.sum())} pairs are in two splits: a held-out "
@@ -95,16 +94,6 @@ def _check_held_out(files: list[Path], user: Tensor, label: Tensor) -> None:
                 f"{path}: line 1: none of its {held.numel()} rows belongs to a user of "
                 f"{files[0].name}; check that user numbers mean the same in both"
             )
-
-
-def _check_dense(folder: Path, name: str, ids: Tensor) -> None:
-    count, largest = torch.unique(ids).numel(), int(ids.max())
-    if largest >= SPARSE_FACTOR * count + SPARSE_MARGIN:
-        raise DataError(
-            f"{folder}: there are {count} {name}s and the largest {name} number is {largest}: a "
-            "table of that size would be almost empty; number them anew with renumber=True "
-            "(--renumber)"
-        )
 
 
 def _features(path: Path, index: Tensor | None, item: Tensor, file: Path) -> FeatureRows:

@@ -11,13 +11,14 @@ import torch
 
 from mrdib_graph.datasets.convert.conversion import Conversion, FeatureRows, PairCollector, Pairs
 from mrdib_graph.datasets.files.raw_lines import read_text
-from mrdib_graph.datasets.files.source_text import listing, number, one_line, only_file
+from mrdib_graph.datasets.files.source_text import check_width, listing, number, one_line, only_file
 from mrdib_graph.datasets.folder.feature_file import read_features
 from mrdib_graph.datasets.folder.feature_names import feature_paths
 from mrdib_graph.errors import DataError
 
 KINDS = ("audio", "image", "text", "video")
 FEATURE_FOLDER = "extracted_modality_features"
+_COMMAS = "commas; a text with a comma needs quotes"
 _ITEM = re.compile(r"[1-9][0-9]{0,17}", re.ASCII)
 
 
@@ -54,21 +55,9 @@ def read_microlens(
     listed = [names.get(raw, "") for raw in pairs.item_ids]
     columns = {"title": listed, "text": listed} if any(listed) else {}
     known = max([len(names), *(row.x.size(0) for row in rows.values())])
-    dropped = {
-        "repeated rows": pairs.repeated,
-        "items without a row": max(0, known - len(pairs.item_ids)),
-    }
-    return Conversion(
-        pairs.user,
-        pairs.item,
-        [file for file in (path, titles, *paths.values()) if file is not None],
-        pairs.time,
-        user_ids=pairs.user_ids,
-        item_ids=pairs.item_ids,
-        item_columns=columns,
-        features=rows,
-        dropped={what: count for what, count in dropped.items() if count},
-    )
+    dropped = {"items without a row": max(0, known - len(pairs.item_ids))}
+    files = [file for file in (path, titles, *paths.values()) if file is not None]
+    return pairs.conversion(files, dropped, columns, rows)
 
 
 def _pairs(path: Path, deduplicate: bool) -> Pairs:
@@ -83,7 +72,7 @@ def _pairs(path: Path, deduplicate: bool) -> Pairs:
     user, item, time = (names.index(name) for name in ("user", "item", "timestamp"))
     pairs = PairCollector(path, timed=True)
     for line, fields in rows:
-        _check_width(path, line, fields, 3)
+        check_width(path, line, fields, 3, _COMMAS)
         raw = _item(path, line, fields[item])
         pairs.add(line, fields[user], raw, number(path, line, "timestamp", fields[time]))
     return pairs.finish(deduplicate)
@@ -97,7 +86,7 @@ def _titles(path: Path) -> dict[str, str]:
         if position == 0 and sorted(names) == ["item", "title"]:
             item, title = names.index("item"), names.index("title")
             continue
-        _check_width(path, line, fields, 2)
+        check_width(path, line, fields, 2, _COMMAS)
         raw = _item(path, line, fields[item])
         if raw in titles:
             raise DataError(f"{path}: line {line} repeats the item {raw}")
@@ -121,14 +110,6 @@ def _csv(path: Path) -> Iterator[tuple[int, list[str]]]:
                 yield at, fields
     except csv.Error as error:
         raise DataError(f"{path}: line {at}: this is not CSV: {error}") from error
-
-
-def _check_width(path: Path, line: int, fields: list[str], width: int) -> None:
-    if len(fields) != width:
-        raise DataError(
-            f"{path}: line {line} has {len(fields)} fields, expected {width} separated by commas; "
-            "a text with a comma needs quotes"
-        )
 
 
 def _item(path: Path, line: int, field: str) -> str:
@@ -163,9 +144,8 @@ def _rows(file: Path, path: Path, pairs: Pairs, numbers: torch.Tensor) -> Featur
     x = read_features(file)
     if int(numbers.max()) > x.size(0):
         item = int(numbers.argmax())
-        line = int(pairs.line[(pairs.item == item).nonzero()[0]])
         raise DataError(
-            f"{path}: line {line} has the item {int(numbers[item])}, and {file} has {x.size(0)} "
-            "rows; row r must be item r + 1"
+            f"{path}: line {pairs.line_of(item)} has the item {int(numbers[item])}, and {file} "
+            f"has {x.size(0)} rows; row r must be item r + 1"
         )
     return FeatureRows(x, numbers - 1)

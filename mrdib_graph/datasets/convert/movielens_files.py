@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from mrdib_graph.datasets.convert.conversion import Conversion, PairCollector
 from mrdib_graph.datasets.files.raw_lines import read_text
 from mrdib_graph.datasets.files.source_text import (
     check_id,
+    check_width,
     listing,
     need_file,
     number,
     one_line,
 )
-from mrdib_graph.errors import ConfigError, DataError
+from mrdib_graph.errors import DataError
+from mrdib_graph.options import checked
 
 GENRES = (  # u.item has one column for each, in this order
     "unknown", "Action", "Adventure", "Animation", "Children's", "Comedy", "Crime", "Documentary",
@@ -42,11 +44,12 @@ LAYOUTS = (
 )
 
 
+@checked
 def read_movielens(
     source: Path,
     deduplicate: bool = False,
     min_rating: float | None = None,
-    encoding: str = "latin-1",
+    encoding: Literal["latin-1", "utf-8"] = "latin-1",
 ) -> Conversion:
     """Read the unpacked archive of `MovieLens <https://doi.org/10.1145/2827872>`_ 100K or 1M.
 
@@ -66,8 +69,6 @@ def read_movielens(
         ConfigError: Another encoding.
         DataError: A file is malformed; the message has its name and the line.
     """
-    if encoding not in ("latin-1", "utf-8"):
-        raise ConfigError(f"encoding: got {encoding!r}, expected latin-1 or utf-8")
     found = [layout for layout in LAYOUTS if (source / layout.ratings).is_file()]
     if len(found) != 1:
         raise DataError(
@@ -88,27 +89,18 @@ def read_movielens(
     texts = _films(films, layout, encoding)
     lacking = [item for item, raw in enumerate(rows.item_ids) if raw not in texts]
     if lacking:
-        line = int(rows.line[(rows.item == lacking[0]).nonzero()[0]])
         raise DataError(
-            f"{path}: line {line}: the film {rows.item_ids[lacking[0]]!r} is not in {films.name}, "
-            f"and {len(lacking)} films in all are not; the two files must be of one archive"
+            f"{path}: line {rows.line_of(lacking[0])}: the film {rows.item_ids[lacking[0]]!r} "
+            f"is not in {films.name}, and {len(lacking)} films in all are not; the two files must "
+            "be of one archive"
         )
     columns = zip(*(texts[raw] for raw in rows.item_ids), strict=True)
     dropped = {
         "rows below min_rating": below,
-        "repeated rows": rows.repeated,
         "items without a row": len(texts) - len(rows.item_ids),
     }
-    return Conversion(
-        rows.user,
-        rows.item,
-        [path, films],
-        rows.time,
-        user_ids=rows.user_ids,
-        item_ids=rows.item_ids,
-        item_columns=dict(zip(("title", "text"), map(list, columns), strict=True)),
-        dropped={what: count for what, count in dropped.items() if count},
-    )
+    titles, content = map(list, columns)
+    return rows.conversion([path, films], dropped, {"title": titles, "text": content})
 
 
 def _fields(
@@ -116,11 +108,7 @@ def _fields(
 ) -> Iterator[tuple[int, list[str]]]:
     for line, text in read_text(path, encoding):
         fields = text.split(separator)
-        if len(fields) != count:
-            raise DataError(
-                f"{path}: line {line} has {len(fields)} fields, expected {count} separated by "
-                f"{separator!r}, as in the published file"
-            )
+        check_width(path, line, fields, count, f"{separator!r}, as in the published file")
         yield line, fields
 
 

@@ -13,13 +13,14 @@ from mrdib_graph.datasets.convert.conversion import Conversion, FeatureRows, Pai
 from mrdib_graph.datasets.files.raw_lines import read_text
 from mrdib_graph.datasets.files.source_text import (
     check_id,
+    check_width,
     listing,
     number,
     one_line,
     only_file,
 )
-from mrdib_graph.datasets.folder.feature_names import check_modality
 from mrdib_graph.errors import DataError, suggest
+from mrdib_graph.features.feature_folder import check_modality
 
 TYPES = ("token", "token_seq", "float", "float_seq")
 _FLOAT32_MAX = float(np.finfo(np.float32).max)
@@ -76,27 +77,17 @@ def read_recbole(
                 continue
         at = None if time is None else number(path, line, "timestamp", fields[time])
         pairs.add(line, fields[users], fields[items], at)
-    found = pairs.finish(deduplicate)
-    dropped = {"rows below min_rating": below, "repeated rows": found.repeated}
+    rows = pairs.finish(deduplicate)
+    dropped = {"rows below min_rating": below}
     files = [path]
     columns: dict[str, list[str]] = {}
     features: dict[str, FeatureRows] = {}
     item_path = only_file(source, "*.item", "the items")
     if item_path is not None:
         files.append(item_path)
-        content = _read_items(_open(item_path), item_column, text_columns, found.item_ids)
+        content = _read_items(_open(item_path), item_column, text_columns, rows.item_ids)
         columns, features, dropped["items without a row"] = content
-    return Conversion(
-        found.user,
-        found.item,
-        files,
-        found.time,
-        user_ids=found.user_ids,
-        item_ids=found.item_ids,
-        item_columns=columns,
-        features=features,
-        dropped={what: count for what, count in dropped.items() if count},
-    )
+    return rows.conversion(files, dropped, columns, features)
 
 
 def _open(path: Path) -> Table:
@@ -116,11 +107,7 @@ def _open(path: Path) -> Table:
     def rows() -> Iterator[tuple[int, list[str]]]:
         for line, text in lines:
             fields = text.split("\t")
-            if len(fields) != len(types):
-                raise DataError(
-                    f"{path}: line {line} has {len(fields)} fields, expected {len(types)} as in "
-                    "the header, separated by tabs"
-                )
+            check_width(path, line, fields, len(types), "tabs, as in the header")
             yield line, fields
 
     return Table(path, types, rows())

@@ -8,8 +8,10 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from mrdib_graph.errors import ConfigError
+from mrdib_graph.options import Count, NonNegative, Positive, checked
 
 
+@checked
 @dataclass(frozen=True)
 class FetchOptions:
     """Options of every data set's ``fetch``.
@@ -31,9 +33,9 @@ class FetchOptions:
     local: Path | None = None
     mirrors: Sequence[str] = ()
     any_checksum: bool = False
-    timeout: float = 30.0
-    attempts: int = 5
-    wait: float = 1.0
+    timeout: Positive = 30.0
+    attempts: Count = 5
+    wait: NonNegative = 1.0
 
     def __post_init__(self) -> None:
         if self.local is not None and self.mirrors:
@@ -41,13 +43,6 @@ class FetchOptions:
                 "local files and mirrors: got both; with local copies nothing is downloaded, so "
                 "give one of them"
             )
-        for mirror in [self.mirrors] if isinstance(self.mirrors, str) else self.mirrors:
+        for mirror in self.mirrors:
             if urlsplit(mirror).scheme not in ("http", "https") or not urlsplit(mirror).netloc:
                 raise ConfigError(f"mirror: got {mirror!r}, expected an address http(s)://...")
-        if isinstance(self.mirrors, str):
-            raise ConfigError(f"mirrors: got the text {self.mirrors!r}, expected a list of them")
-        if self.timeout <= 0 or self.attempts < 1 or self.wait < 0:
-            raise ConfigError(
-                f"timeout {self.timeout}, attempts {self.attempts}, wait {self.wait}: expected "
-                "above 0, at least 1, and at least 0"
-            )

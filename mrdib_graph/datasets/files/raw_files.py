@@ -9,11 +9,11 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from mrdib_graph.atomic_file import write_text
-from mrdib_graph.datasets.files.download import sha256
 from mrdib_graph.datasets.files.fetch_options import FetchOptions
 from mrdib_graph.datasets.files.resumed_download import download_resumed
 from mrdib_graph.datasets.files.web_page import public_address
 from mrdib_graph.errors import DataError
+from mrdib_graph.features.digests import file_digest
 
 logger = logging.getLogger(__name__)
 
@@ -81,7 +81,7 @@ def obtain(
     path, note = folder / raw.name, folder / f"{raw.name}.source.json"
     if not path.is_file():
         url = _download(raw, path, options.mirrors or addresses, options)
-        write_text(note, json.dumps({"source": url, "sha256": sha256(path)}, indent=2))
+        write_text(note, json.dumps({"source": url, "sha256": file_digest(path)}, indent=2))
     try:
         kept = json.loads(note.read_text(encoding="utf-8"))
         source, before = str(kept["source"]), str(kept["sha256"])
@@ -127,7 +127,7 @@ def _download(raw: RawFile, path: Path, bases: Sequence[str], options: FetchOpti
 def _checked(
     raw: RawFile, path: Path, source: str, downloaded: bool, options: FetchOptions
 ) -> LocalFile:
-    checksum = sha256(path)
+    checksum = file_digest(path)
     if raw.checksum not in (None, checksum):
         if not options.any_checksum:
             raise DataError(

@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from mrdib_graph.datasets.files.download import unwritable, verify
+from mrdib_graph.datasets.files.checksum import verify
 from mrdib_graph.datasets.files.fetch_options import FetchOptions
 from mrdib_graph.datasets.files.web_page import is_web_page, public_address
 from mrdib_graph.errors import DataError
@@ -106,7 +106,10 @@ def download_resumed(
                 ) from error
         _finish(part, path, checksum, shown)
     except OSError as error:
-        raise unwritable(path, part.read_note(url)[1] or part.size(), error) from error
+        raise DataError(
+            f"{path}: cannot be written ({error.strerror}); it needs "
+            f"{part.read_note(url)[1] or part.size()} bytes in a folder that you may write to"
+        ) from error
 
 
 def _transfer(url: str, part: _Part, name: str, timeout: float) -> None:

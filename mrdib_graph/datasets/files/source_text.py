@@ -49,6 +49,19 @@ def one_line(text: str) -> str:
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())
 
 
+def check_width(path: Path, line: int, fields: list[str], width: int, separator: str) -> None:
+    """Refuse a line of another number of fields.
+
+    Raises:
+        DataError: It has; ``separator`` says what stands between them.
+    """
+    if len(fields) != width:
+        raise DataError(
+            f"{path}: line {line} has {len(fields)} fields, expected {width} separated by "
+            f"{separator}"
+        )
+
+
 def check_id(path: Path, line: int, column: str, field: str) -> str:
     """A raw id, which ends up in tab-separated tables.
 

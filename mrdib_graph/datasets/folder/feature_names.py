@@ -2,30 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from mrdib_graph import graph
-from mrdib_graph.errors import ConfigError, DataError
-
-SUFFIX = "_feat.npy"
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.\-]*", re.ASCII)
-
-
-def check_modality(name: str, place: str) -> str:
-    """The name, refused where it cannot name a file or would hide a node type.
-
-    Raises:
-        DataError: It holds other characters than letters, digits, ``_``, ``-`` and ``.``, or is
-            ``user`` or ``item``.
-    """
-    if _NAME.fullmatch(name) and name not in (graph.USER, graph.ITEM):
-        return name
-    raise DataError(
-        f"{place}: {name[:60]!r} cannot name a modality: expected letters, digits, '_', '-' and "
-        f"'.', and neither '{graph.USER}' nor '{graph.ITEM}'; rename it"
-    )
+from mrdib_graph.errors import ConfigError
+from mrdib_graph.features.feature_folder import SUFFIX, check_modality
 
 
 def feature_paths(folder: Path, asked: Mapping[str, str | Path] | None) -> dict[str, Path]:

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from mrdib_graph.datasets.folder.feature_file import read_features
-from mrdib_graph.datasets.folder.feature_names import SUFFIX
 from mrdib_graph.datasets.folder.folder_record import (
     RECORD,
     foreign_files,
@@ -19,6 +18,7 @@ from mrdib_graph.datasets.folder.folder_record import (
 )
 from mrdib_graph.datasets.folder.mmrec_folder import MMRecFolder
 from mrdib_graph.errors import DataError
+from mrdib_graph.features.feature_folder import SUFFIX
 
 PICKLES = (".pkl", ".pickle", ".pt", ".pth")
 

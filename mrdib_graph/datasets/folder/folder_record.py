@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from mrdib_graph.atomic_file import write_text
-from mrdib_graph.datasets.files.download import sha256
 from mrdib_graph.errors import DataError
+from mrdib_graph.features.digests import file_digest
 
 RECORD = "provenance.json"
 DATA_VERSION = 1
@@ -33,7 +33,7 @@ def identities(files: Sequence[Path]) -> list[dict[str, int | str]]:
 
 
 def _identity(path: Path) -> dict[str, int | str]:
-    return {"size": path.stat().st_size, "sha256": sha256(path)}
+    return {"size": path.stat().st_size, "sha256": file_digest(path)}
 
 
 def write_record(folder: Path, record: Mapping[str, Any]) -> None:
@@ -87,7 +87,7 @@ def verify_folder(folder: Path, record: Mapping[str, Any]) -> None:
         path = folder / name
         if name not in present:
             raise DataError(f"{path}: the file is gone; {advice}")
-        if path.stat().st_size != expected["size"] or sha256(path) != expected["sha256"]:
+        if path.stat().st_size != expected["size"] or file_digest(path) != expected["sha256"]:
             raise DataError(f"{path}: the file is not the one that was built; {advice}")
 
 

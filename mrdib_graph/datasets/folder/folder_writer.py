@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from mrdib_graph.atomic_file import new_folder, only_one
 from mrdib_graph.datasets.convert.conversion import Conversion
-from mrdib_graph.datasets.folder.feature_names import SUFFIX
 from mrdib_graph.datasets.folder.folder_files import (
     write_feature_rows,
     write_interactions,
@@ -26,6 +24,7 @@ from mrdib_graph.datasets.folder.interaction_file import (
 )
 from mrdib_graph.datasets.folder.mmrec_folder import ITEM_TABLE
 from mrdib_graph.errors import ConfigError
+from mrdib_graph.features.feature_folder import SUFFIX
 
 
 def write_folder(
@@ -87,8 +86,3 @@ def check_free(dest: Path) -> None:
             f"dest: {dest} exists and is not an empty folder; nothing is overwritten: remove it, "
             "or name another"
         )
-
-
-def labels_of(masks: Sequence[Tensor]) -> Tensor:
-    """Masks [E] of training, validation and test to labels [E] 0, 1, 2."""
-    return torch.stack([mask.long() for mask in masks]).argmax(0)

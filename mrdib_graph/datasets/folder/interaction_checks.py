@@ -14,10 +14,14 @@ from mrdib_graph.errors import DataError
 logger = logging.getLogger(__name__)
 
 SPARSE_FACTOR, SPARSE_MARGIN = 10, 1000
+RENUMBER = (
+    "number the ids from 0 (for example with pandas.factorize) and put the feature rows in the "
+    "same order, or pass allow_sparse_ids=True"
+)
 _NAMES = ("train", "validation", "test")
 
 
-def check_dense(path: Path, ids: Tensor, column: str) -> None:
+def check_dense(path: Path, ids: Tensor, column: str, advice: str = RENUMBER) -> None:
     """Refuse ids that would make a table of mostly unused rows.
 
     Ids are sparse when the largest is at least 10 times the number of distinct ids plus 1,000.
@@ -29,9 +33,7 @@ def check_dense(path: Path, ids: Tensor, column: str) -> None:
     if largest >= SPARSE_FACTOR * distinct + SPARSE_MARGIN:
         raise DataError(
             f"{path}: column {column} has {distinct} distinct ids and the largest is {largest}: a "
-            f"table of {largest + 1} rows would be almost empty; number the ids from 0 (for "
-            "example with pandas.factorize) and put the feature rows in the same order, or pass "
-            "allow_sparse_ids=True"
+            f"table of {largest + 1} rows would be almost empty; {advice}"
         )
 
 
@@ -42,6 +44,14 @@ def pair_keys(user: Tensor, item: Tensor) -> Tensor:
     return user * (int(item.max()) + 1) + item
 
 
+def same_pairs(user: Tensor, item: Tensor) -> tuple[Tensor, Tensor]:
+    """Rows [n] that hold a pair, and the next row [n] that holds it again."""
+    key = pair_keys(user, item)
+    order = torch.argsort(key, stable=True)
+    same = key[order[1:]] == key[order[:-1]]
+    return order[:-1][same], order[1:][same]
+
+
 def unique_pairs(path: Path, rows: Interactions, deduplicate: bool) -> Interactions:
     """The rows with each (user, item) once: the first of each where ``deduplicate`` is set.
 
@@ -49,29 +59,27 @@ def unique_pairs(path: Path, rows: Interactions, deduplicate: bool) -> Interacti
         DataError: A pair is in two splits (leakage, never repaired), or is repeated inside one and
             ``deduplicate`` is False.
     """
-    key = pair_keys(rows.user, rows.item)
-    order = torch.argsort(key, stable=True)
-    again = torch.zeros_like(key, dtype=torch.bool)
-    again[order[1:]] = key[order[1:]] == key[order[:-1]]
-    if not bool(again.any()):
-        return rows
+    earlier, later = same_pairs(rows.user, rows.item)
     if rows.label is not None:
-        label = rows.label[order]
-        leaked = (key[order[1:]] == key[order[:-1]]) & (label[1:] != label[:-1])
-        if bool(leaked.any()):
-            at = order[1:][leaked]
+        leaked = later[rows.label[later] != rows.label[earlier]]
+        if leaked.numel():
             raise DataError(
-                f"{path}: {at.numel()} pairs are in two splits, for example {_pairs(rows, at)}: "
-                "a held-out pair must not be in another split; remove one of each"
+                f"{path}: {leaked.numel()} pairs are in two splits, for example "
+                f"{_pairs(rows, leaked)}: a held-out pair must not be in another split; remove one "
+                "of each"
             )
+    if not later.numel():
+        return rows
     if not deduplicate:
-        at = again.nonzero().squeeze(1)
         raise DataError(
-            f"{path}: {at.numel()} rows repeat an earlier pair, for example {_pairs(rows, at)}; "
-            "remove them, or pass deduplicate=True to keep the first of each"
+            f"{path}: {later.numel()} rows repeat an earlier pair, for example "
+            f"{_pairs(rows, later.sort().values)}; remove them, or pass deduplicate=True to keep "
+            "the first of each"
         )
-    logger.warning("%s: %d repeated rows dropped (deduplicate)", path, int(again.sum()))
-    return keep(rows, ~again)
+    logger.warning("%s: %d repeated rows dropped (deduplicate)", path, later.numel())
+    kept = torch.ones_like(rows.user, dtype=torch.bool)
+    kept[later] = False
+    return keep(rows, kept)
 
 
 def drop_unseen_users(path: Path, rows: Interactions) -> Interactions:

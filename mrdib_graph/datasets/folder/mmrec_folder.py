@@ -28,11 +28,11 @@ from mrdib_graph.datasets.folder.interaction_file import (
 from mrdib_graph.datasets.multimodal_dataset import MultimodalDataset
 from mrdib_graph.errors import ConfigError, DataError, suggest
 from mrdib_graph.features import Provenance, read_provenance
+from mrdib_graph.features.feature_folder import SUFFIX, check_modality
 from mrdib_graph.resolver import build
 from mrdib_graph.transforms.scale_features import ScaleFeatures, ScaleMode
 from mrdib_graph.transforms.split_interactions import BY_TIME, SplitInteractions
 
-_SUFFIX = "_feat.npy"
 ITEM_TABLE = "items.tsv"
 """Optional table of the items: ``itemID``, and ``title`` and ``text`` where the source has them."""
 
@@ -115,27 +115,17 @@ class MMRecFolder(MultimodalDataset):
         if not self.folder.is_dir():
             raise DataError(
                 f"{self.folder}: there is no such folder; expected <root>/<name> with "
-                f"{self.name}.inter and <modality>{_SUFFIX} files in it"
+                f"{self.name}.inter and <modality>{SUFFIX} files in it"
             )
         rows, num_users, num_items = self._interactions()
-        data = HeteroData()
-        data[graph.USER].num_nodes = num_users
-        data[graph.ITEM].num_nodes = num_items
-        store = data[graph.INTERACTS]
-        store.edge_index = torch.stack([rows.user, rows.item])
-        if rows.time is not None:
-            store.time = rows.time
-        if self.splitter.rule == "given":
-            for value, split in enumerate(graph.SPLITS):
-                store[f"{split}_mask"] = rows.label == value
+        edges = torch.stack([rows.user, rows.item])
+        data = graph.new_graph(num_users, num_items, edges, rows.label, rows.time)
         self._read_tables(num_users, num_items)
         if (raw := _integers(self.item_ids)) is not None:
             data[graph.ITEM].raw_id = raw
         self._records.clear()
         for modality in self._modalities():
-            data[modality].x = self._features(modality, num_items)
-            arange = torch.arange(num_items)
-            data[graph.describes(modality)].edge_index = torch.stack([arange, arange])
+            graph.add_modality(data, modality, self._features(modality, num_items))
         data = self.scaler(self.splitter(data))
         self.split_rule = data.split_rule
         self._log_unseen_items(data)
@@ -187,20 +177,18 @@ class MMRecFolder(MultimodalDataset):
         return (drop_unseen_users(path, rows) if given else rows), num_users, num_items
 
     def _modalities(self) -> list[str]:
-        found = sorted(p.name.removesuffix(_SUFFIX) for p in self.folder.glob(f"?*{_SUFFIX}"))
+        found = sorted(p.name.removesuffix(SUFFIX) for p in self.folder.glob(f"?*{SUFFIX}"))
         names = found if self.requested is None else self.requested
         for name in names:
             if _file_name(name) not in found:
                 raise DataError(
-                    f"{self.folder / (name + _SUFFIX)}: modality '{name}' is not there"
+                    f"{self.folder / (name + SUFFIX)}: modality '{name}' is not there"
                     f"{suggest(name, found)} The folder has: {', '.join(found) or 'none'}"
                     f"{self._pickled(name)}"
                 )
-            if name in (graph.USER, graph.ITEM) or names.count(name) > 1:
-                raise DataError(
-                    f"{self.folder / (name + _SUFFIX)}: modality '{name}' is asked for twice, or "
-                    "has the name of a node type; rename it"
-                )
+            check_modality(name, str(self.folder / (name + SUFFIX)))
+            if names.count(name) > 1:
+                raise DataError(f"modalities: '{name}' is asked for twice")
         return names
 
     def _pickled(self, name: str) -> str:
@@ -208,12 +196,12 @@ class MMRecFolder(MultimodalDataset):
             if (path := self.folder / f"{name}_feat{suffix}").exists():
                 return (
                     f". {path.name} is a pickle, which can run code when it is opened, and is "
-                    f"never loaded: save the array as {name}{_SUFFIX}"
+                    f"never loaded: save the array as {name}{SUFFIX}"
                 )
         return ""
 
     def _features(self, modality: str, num_items: int) -> Tensor:
-        path = self.folder / f"{modality}{_SUFFIX}"
+        path = self.folder / f"{modality}{SUFFIX}"
         x = read_features(path, self.allow_integers)
         if x.size(0) != num_items:
             raise DataError(

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, field
+from typing import Annotated, Literal
+
+from annotated_types import Ge, Interval
 
 from mrdib_graph.errors import ConfigError
+from mrdib_graph.options import Count, NonNegativeInt, Probability, checked
 
 SynergyKind = Literal["mask", "product"]
 
@@ -23,41 +26,78 @@ def unique_group(modality: str) -> str:
     return f"unique_{modality}"
 
 
+Dial = Annotated[float, Interval(ge=0, lt=math.inf)]
+"""A finite number, 0 or more."""
+
+
+@checked
 @dataclass(frozen=True)
 class PlantedConfig:
-    """All arguments of :class:`Planted`, which documents them; ``unique`` is spelled out here.
+    """The arguments of :class:`Planted`.
+
+    Args:
+        num_users: U.
+        num_items: I.
+        num_interactions: Wanted E; rounding degrees moves it by a few.
+        modalities: Name to width d_m of the features; image 128, text 64, audio 32 by default.
+        factor_dim: K, factors a group.
+        redundant: Dial of what all modalities show.
+        unique: Dial of what one modality shows; a number, or one for each modality.
+        synergy: Dial of what a pair shows together.
+        collaborative: Dial of what no modality shows.
+        synergy_kind: ``'mask'`` or ``'product'``.
+        kappa: Strength of the key; one half explains 1 / (1 + kappa^2 + noise^2) of the factor.
+        synergy_pair: The two modalities of the synergy; None for the first two.
+        irrelevant: Deviation of the irrelevant directions.
+        irrelevant_dim: Their number.
+        noise: Deviation of the noise on features.
+        popularity_spread: Deviation of log popularity.
+        activity_spread: Deviation of log activity.
+        min_degree: Smallest number of interactions of a user; the largest is I / 4.
+        missing: Modality to the share of items, at random, without feature row.
+        cold_items: Share of items without training rows; half of their rows go to validation,
+            half to test.  A user may be left without training rows where the share is large.
+        seed: Seed of the one generator that draws everything.
 
     Raises:
         ConfigError: An argument is out of range; the message names it.
     """
 
-    num_users: int
-    num_items: int
-    num_interactions: int
-    modalities: Mapping[str, int]
-    factor_dim: int
-    redundant: float
-    unique: Mapping[str, float]
-    synergy: float
-    collaborative: float
-    synergy_kind: SynergyKind
-    kappa: float
-    synergy_pair: tuple[str, str] | None
-    irrelevant: float
-    irrelevant_dim: int
-    noise: float
-    popularity_spread: float
-    activity_spread: float
-    min_degree: int
-    missing: Mapping[str, float]
-    cold_items: float
-    seed: int
+    num_users: Count = 2_000
+    num_items: Count = 2_000
+    num_interactions: Count = 24_000
+    modalities: Mapping[str, Count] = field(
+        default_factory=lambda: {"image": 128, "text": 64, "audio": 32}
+    )
+    factor_dim: Count = 2
+    redundant: Dial = 1.0
+    unique: Dial | Mapping[str, Dial] = 0.8
+    synergy: Dial = 0.8
+    collaborative: Dial = 0.7
+    synergy_kind: SynergyKind = "mask"
+    kappa: Dial = 1.5
+    synergy_pair: tuple[str, str] | None = None
+    irrelevant: Dial = 0.5
+    irrelevant_dim: NonNegativeInt = 4
+    noise: Dial = 0.3
+    popularity_spread: Dial = 1.0
+    activity_spread: Dial = 0.6
+    min_degree: Annotated[int, Ge(MIN_TRAINED_DEGREE)] = 5
+    missing: Mapping[str, Probability] = field(default_factory=dict)
+    cold_items: Annotated[float, Interval(ge=0, le=0.5)] = 0.0
+    seed: int = 0
 
     def __post_init__(self) -> None:
         _check_sizes(self)
-        _check_numbers(self)
         _check_names(self)
         _check_widths(self)
+
+    @property
+    def unique_dials(self) -> Mapping[str, float]:
+        """Modality to the dial of what it alone shows."""
+        if isinstance(self.unique, Mapping):
+            return self.unique
+        return dict.fromkeys(self.modalities, self.unique)
 
     @property
     def pair(self) -> tuple[str, str] | None:
@@ -76,23 +116,13 @@ class PlantedConfig:
     def dials(self) -> dict[str, float]:
         """Group of factors to its dial b_g."""
         dials = {REDUNDANT: self.redundant}
-        dials |= {unique_group(m): self.unique[m] for m in self.modalities}
+        dials |= {unique_group(m): self.unique_dials[m] for m in self.modalities}
         if self.pair:
             dials[SYNERGY] = self.synergy
         return dials | {COLLABORATIVE: self.collaborative}
 
 
 def _check_sizes(config: PlantedConfig) -> None:
-    for name in ("num_users", "num_items", "num_interactions", "factor_dim"):
-        if getattr(config, name) < 1:
-            raise ConfigError(f"{name}: got {getattr(config, name)}, expected at least 1")
-    if config.irrelevant_dim < 0:
-        raise ConfigError(f"irrelevant_dim: got {config.irrelevant_dim}, expected 0 or more")
-    if config.min_degree < MIN_TRAINED_DEGREE:
-        raise ConfigError(
-            f"min_degree: got {config.min_degree}, expected at least {MIN_TRAINED_DEGREE}: one "
-            "row each for training, validation and test"
-        )
     mean, cap = config.num_interactions / config.num_users, config.num_items // 4
     if mean < config.min_degree:
         raise ConfigError(
@@ -107,26 +137,6 @@ def _check_sizes(config: PlantedConfig) -> None:
         )
 
 
-def _check_numbers(config: PlantedConfig) -> None:
-    numbers = {name: getattr(config, name) for name in (REDUNDANT, SYNERGY, COLLABORATIVE)}
-    numbers |= {f"unique of '{m}'": value for m, value in config.unique.items()}
-    for name in ("kappa", "irrelevant", "noise", "popularity_spread", "activity_spread"):
-        numbers[name] = getattr(config, name)
-    for name, value in numbers.items():
-        if not 0 <= value < math.inf:
-            raise ConfigError(f"{name}: got {value}, expected a number from 0 up")
-    for modality, rate in config.missing.items():
-        if not 0 <= rate < 1 or round(rate * config.num_items) == config.num_items:
-            raise ConfigError(
-                f"missing of '{modality}': got {rate}, expected a share of items from 0 to below "
-                "1 that leaves an item with features"
-            )
-    if not 0 <= config.cold_items <= 0.5:
-        raise ConfigError(
-            f"cold_items: got {config.cold_items}, expected a share of items from 0 to 0.5"
-        )
-
-
 def _check_names(config: PlantedConfig) -> None:
     known = list(config.modalities)
     if not known:
@@ -136,16 +146,19 @@ def _check_names(config: PlantedConfig) -> None:
             raise ConfigError(
                 f"modalities: {name!r} cannot name a modality; these are taken: {RESERVED}"
             )
-    if config.synergy_kind not in ("mask", "product"):
-        raise ConfigError(f"synergy_kind: got {config.synergy_kind!r}, expected 'mask', 'product'")
-    if set(config.unique) != set(known):
+    if set(config.unique_dials) != set(known):
         raise ConfigError(
-            f"unique: got dials for {sorted(config.unique)}, expected one number, or one for each "
-            f"of {known}"
+            f"unique: got dials for {sorted(config.unique_dials)}, expected one number, or one "
+            f"for each of {known}"
         )
-    unknown = set(config.missing) - set(known)
-    if unknown:
+    if unknown := set(config.missing) - set(known):
         raise ConfigError(f"missing: got {sorted(unknown)}, expected names among {known}")
+    for modality, rate in config.missing.items():
+        if round(rate * config.num_items) == config.num_items:
+            raise ConfigError(
+                f"missing of '{modality}': got {rate}, expected a share that leaves an item with "
+                "features"
+            )
     if config.synergy > 0 and config.pair is None:
         raise ConfigError(
             f"synergy: got {config.synergy} with the one modality {known}; synergy needs two, so "

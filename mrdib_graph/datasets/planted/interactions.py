@@ -1,4 +1,4 @@
-"""PlantedInteractions of the ``planted`` data set and their split, drawn in float64."""
+"""Interactions of the ``planted`` data set and their split, drawn in float64."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from torch import Tensor
 from mrdib_graph.datasets.planted.config import MIN_TRAINED_DEGREE, PlantedConfig
 from mrdib_graph.datasets.planted.factors import Factors
 from mrdib_graph.errors import ConfigError
+from mrdib_graph.sparse import place_in_group
 
 DENSE_ITEMS = 20_000
 """Largest catalogue whose scores are all made; above, candidates are drawn."""
@@ -21,7 +22,7 @@ BLOCK = 2**21
 
 @dataclass(frozen=True)
 class PlantedInteractions:
-    """PlantedInteractions sorted by user, then item, with their split.
+    """Interactions sorted by user, then item, with their split.
 
     Shapes:
         ``edge_index`` [2, E]; ``train``, ``val``, ``test`` [E] bool.
@@ -34,7 +35,7 @@ class PlantedInteractions:
 
 
 def draw_degrees(config: PlantedConfig, generator: torch.Generator) -> Tensor:
-    """PlantedInteractions of each user [U]: the minimum plus a log-normal share, at most I / 4."""
+    """Interactions of each user [U]: the minimum plus a log-normal share, at most I / 4."""
     normal = torch.randn(config.num_users, dtype=torch.float64, generator=generator)
     share = torch.exp(config.activity_spread * normal)
     above = config.num_interactions / config.num_users - config.min_degree
@@ -138,7 +139,7 @@ def draw_split(
     count = torch.bincount(user[warm], minlength=config.num_users)
     held = (0.1 * count.double()).round().long().clamp(min=1)
     held[count < MIN_TRAINED_DEGREE] = 0
-    rank = torch.arange(len(warm)) - (count.cumsum(0) - count)[user[warm]]
+    rank = place_in_group(user[warm])
     limit = held[user[warm]]
 
     test, val = torch.zeros_like(cold), torch.zeros_like(cold)

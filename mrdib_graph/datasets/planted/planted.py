@@ -2,29 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any, Literal
 
-import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from mrdib_graph import graph
 from mrdib_graph.datasets.multimodal_dataset import MultimodalDataset
 from mrdib_graph.datasets.planted.closed_form import closed_information, closed_split
-from mrdib_graph.datasets.planted.config import PlantedConfig, SynergyKind
+from mrdib_graph.datasets.planted.config import PlantedConfig
 from mrdib_graph.datasets.planted.generator import PlantedDraws, draw
 from mrdib_graph.datasets.planted.modality_reading import read
 from mrdib_graph.datasets.planted.oracle import Popularity, oracle_codes, oracle_score
 from mrdib_graph.datasets.planted.truth import enumerated_bits, enumerated_split
 from mrdib_graph.errors import ConfigError
+from mrdib_graph.options import checked, options_of
 from mrdib_graph.partial_information import PartialInformation
 from mrdib_graph.typing import Embeddings
 
 TruthKind = Literal["enumerated", "closed"]
 
-MODALITIES = {"image": 128, "text": 64, "audio": 32}
 CALIBRATION: dict[str, Any] = {
     "num_users": 2_000,
     "num_items": 1_000,
@@ -80,28 +79,8 @@ class Planted(MultimodalDataset):
     ================================= ================= =================
 
     Args:
-        num_users: U.
-        num_items: I.
-        num_interactions: Wanted E; rounding degrees moves it by a few.
-        modalities: Name to width d_m of the features; None for image 128, text 64, audio 32.
-        factor_dim: K, factors a group.
-        redundant: Dial of what all modalities show.
-        unique: Dial of what one modality shows; a number, or one for each modality.
-        synergy: Dial of what a pair shows together.
-        collaborative: Dial of what no modality shows.
-        synergy_kind: ``'mask'`` or ``'product'``.
-        kappa: Strength of the key; one half explains 1 / (1 + kappa^2 + noise^2) of the factor.
-        synergy_pair: The two modalities of the synergy; None for the first two.
-        irrelevant: Deviation of the irrelevant directions.
-        irrelevant_dim: Their number.
-        noise: Deviation of the noise on features.
-        popularity_spread: Deviation of log popularity.
-        activity_spread: Deviation of log activity.
-        min_degree: Smallest number of interactions of a user; the largest is I / 4.
-        missing: Modality to the share of items, at random, without feature row.
-        cold_items: Share of items without training rows; half of their rows go to validation,
-            half to test.  A user may be left without training rows where the share is large.
-        seed: Seed of the one generator that draws everything.
+        options: The fields of :class:`PlantedConfig
+            <mrdib_graph.datasets.planted.config.PlantedConfig>`, by name.
 
     Raises:
         ConfigError: An argument is out of range; the message names it.
@@ -113,61 +92,14 @@ class Planted(MultimodalDataset):
 
     name = "planted"
 
-    def __init__(
-        self,
-        num_users: int = 2_000,
-        num_items: int = 2_000,
-        num_interactions: int = 24_000,
-        modalities: Mapping[str, int] | None = None,
-        factor_dim: int = 2,
-        redundant: float = 1.0,
-        unique: float | Mapping[str, float] = 0.8,
-        synergy: float = 0.8,
-        collaborative: float = 0.7,
-        synergy_kind: SynergyKind = "mask",
-        kappa: float = 1.5,
-        synergy_pair: tuple[str, str] | None = None,
-        irrelevant: float = 0.5,
-        irrelevant_dim: int = 4,
-        noise: float = 0.3,
-        popularity_spread: float = 1.0,
-        activity_spread: float = 0.6,
-        min_degree: int = 5,
-        missing: Mapping[str, float] | None = None,
-        cold_items: float = 0.0,
-        seed: int = 0,
-    ) -> None:
+    @options_of(PlantedConfig, "planted")
+    def __init__(self, config: PlantedConfig) -> None:
         super().__init__()
-        modalities = dict(MODALITIES if modalities is None else modalities)
-        self.config = PlantedConfig(
-            num_users=num_users,
-            num_items=num_items,
-            num_interactions=num_interactions,
-            modalities=modalities,
-            factor_dim=factor_dim,
-            redundant=redundant,
-            unique=dict(unique)
-            if isinstance(unique, Mapping)
-            else dict.fromkeys(modalities, unique),
-            synergy=synergy,
-            collaborative=collaborative,
-            synergy_kind=synergy_kind,
-            kappa=kappa,
-            synergy_pair=synergy_pair,
-            irrelevant=irrelevant,
-            irrelevant_dim=irrelevant_dim,
-            noise=noise,
-            popularity_spread=popularity_spread,
-            activity_spread=activity_spread,
-            min_degree=min_degree,
-            missing=dict(missing or {}),
-            cold_items=cold_items,
-            seed=seed,
-        )
+        self.config = config
         self.split_rule = (
             "random per user, max(1, round(0.1 n)) rows for test, as many for validation"
-            + (f"; {cold_items:g} of the items cold" if cold_items else "")
-            + f"; seed {seed}"
+            + (f"; {config.cold_items:g} of the items cold" if config.cold_items else "")
+            + f"; seed {config.seed}"
         )
 
     @classmethod
@@ -188,20 +120,19 @@ class Planted(MultimodalDataset):
 
     def load(self) -> HeteroData:
         """Draw the data set and write it as a graph; factors and tastes are never stored in it."""
-        data = HeteroData()
-        data[graph.USER].num_nodes = self.config.num_users
-        data[graph.ITEM].num_nodes = self.config.num_items
+        drawn = self._draws.interactions
+        data = graph.new_graph(
+            self.config.num_users,
+            self.config.num_items,
+            drawn.edge_index,
+            drawn.val.long() + 2 * drawn.test.long(),
+        )
         for modality, features in self._draws.features.items():
             items = features.present.nonzero().squeeze(1)
-            data[modality].x = features.x[items]
-            data[graph.describes(modality)].edge_index = torch.stack(
-                [torch.arange(len(items)), items]
-            )
-        store, drawn = data[graph.INTERACTS], self._draws.interactions
-        store.edge_index = drawn.edge_index
-        store.train_mask, store.val_mask, store.test_mask = drawn.train, drawn.val, drawn.test
+            graph.add_modality(data, modality, features.x[items], items)
         return data
 
+    @checked
     def truth(self, pair: tuple[str, str], kind: TruthKind = "enumerated") -> PartialInformation:
         """Redundant, unique and synergistic bits of a pair of modalities.
 
@@ -214,20 +145,21 @@ class Planted(MultimodalDataset):
         Raises:
             ConfigError: The names are not two different modalities, or ``kind`` is unknown.
         """
-        self._check(pair, kind)
+        self._check_names(pair)
         if len(pair) != 2:
             raise ConfigError(f"pair: got {pair}, expected two names of modalities")
         if kind == "closed":
             return closed_split(self.config, pair)
         return enumerated_split(self.config, self._draws, pair)
 
+    @checked
     def information(self, modalities: Sequence[str], kind: TruthKind = "enumerated") -> float:
         """I_A, the bits per interaction that the modalities together save over popularity.
 
         Raises:
             ConfigError: A modality is unknown or named twice, or ``kind`` is unknown.
         """
-        self._check(modalities, kind)
+        self._check_names(modalities)
         if kind == "closed":
             return closed_information(self.config, modalities)
         reading = read(self.config, self._draws, modalities)
@@ -251,6 +183,7 @@ class Planted(MultimodalDataset):
         user, item = self._draws.factors.joint(self.config.dials)
         return user.float(), item.float()
 
+    @checked
     def oracle_score(
         self,
         modalities: Sequence[str],
@@ -274,7 +207,7 @@ class Planted(MultimodalDataset):
         Raises:
             ConfigError: A modality is unknown or named twice, or ``popularity`` is unknown.
         """
-        self._check(modalities)
+        self._check_names(modalities)
         return oracle_score(
             self.config,
             self._draws,
@@ -284,12 +217,10 @@ class Planted(MultimodalDataset):
             popularity=popularity,
         )
 
-    def _check(self, modalities: Sequence[str], kind: TruthKind = "closed") -> None:
+    def _check_names(self, modalities: Sequence[str]) -> None:
         known = list(self.config.modalities)
         wrong = isinstance(modalities, str) or not set(modalities) <= set(known)
         if wrong or len(set(modalities)) != len(modalities):
             raise ConfigError(
                 f"modalities: got {modalities!r}, expected different names among {known}"
             )
-        if kind not in ("enumerated", "closed"):
-            raise ConfigError(f"kind: got {kind!r}, expected 'enumerated' or 'closed'")

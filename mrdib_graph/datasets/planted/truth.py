@@ -15,6 +15,7 @@ from mrdib_graph.datasets.planted.config import PlantedConfig
 from mrdib_graph.datasets.planted.generator import PlantedDraws
 from mrdib_graph.datasets.planted.modality_reading import Reading, read, read_either, score_tables
 from mrdib_graph.partial_information import PartialInformation
+from mrdib_graph.sparse import place_in_group
 
 TEMPERATURES = (1.0, 0.9, 0.8, 0.7)
 """A reader with errors gains by trusting itself less; the best of these counts."""
@@ -76,7 +77,7 @@ def train_mask(draws: PlantedDraws, rows: Tensor, num_items: int) -> Tensor:
     stop = torch.searchsorted(edge_index[0].contiguous(), rows, right=True)
     degree = stop - start
     row = torch.arange(len(rows)).repeat_interleave(degree)
-    place = torch.arange(len(row)) - (degree.cumsum(0) - degree - start)[row]
+    place = place_in_group(row) + start[row]
     mask = torch.zeros(len(rows), num_items, dtype=torch.bool)
     mask[row, edge_index[1, place]] = True
     return mask

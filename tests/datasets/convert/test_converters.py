@@ -9,8 +9,8 @@ from mrdib_graph import graph
 from mrdib_graph.datasets import MMRecFolder, convert
 from mrdib_graph.datasets.convert.converters import READERS
 from mrdib_graph.datasets.convert.movielens_files import GENRES
-from mrdib_graph.datasets.files.download import sha256
 from mrdib_graph.errors import ConfigError, DataError
+from mrdib_graph.features.digests import file_digest as sha256
 from mrdib_graph.testing import check_dataset
 from mrdib_graph.transforms.split_interactions import split_digest
 

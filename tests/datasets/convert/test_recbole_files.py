@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from mrdib_graph.datasets import MMRecFolder, convert, recbole_example
 from mrdib_graph.datasets.convert.recbole_files import read_recbole
-from mrdib_graph.datasets.files.download import sha256
 from mrdib_graph.errors import DataError
+from mrdib_graph.features.digests import file_digest as sha256
 
 INTER = """user_id:token\titem_id:token\trating:float\ttimestamp:float
 u9\ti7\t5\t30

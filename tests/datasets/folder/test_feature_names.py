@@ -2,8 +2,9 @@ from pathlib import Path
 
 import pytest
 
-from mrdib_graph.datasets.folder.feature_names import check_modality, feature_paths
+from mrdib_graph.datasets.folder.feature_names import feature_paths
 from mrdib_graph.errors import ConfigError, DataError
+from mrdib_graph.features.feature_folder import check_modality
 
 
 def test_files_are_found_by_their_ending(tmp_path):

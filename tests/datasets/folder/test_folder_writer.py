@@ -3,10 +3,10 @@ import pytest
 import torch
 
 from mrdib_graph.datasets.convert.conversion import Conversion, FeatureRows
-from mrdib_graph.datasets.files.download import sha256
 from mrdib_graph.datasets.folder.folder_record import read_record, verify_folder
-from mrdib_graph.datasets.folder.folder_writer import check_free, labels_of, write_folder
+from mrdib_graph.datasets.folder.folder_writer import check_free, write_folder
 from mrdib_graph.errors import ConfigError, DataError
+from mrdib_graph.features.digests import file_digest as sha256
 
 
 def made(**changes):
@@ -88,8 +88,3 @@ def test_nothing_is_overwritten(tmp_path):
         check_free(tmp_path / "/")
     write_folder(tmp_path / "empty", made(), None, {})
     assert (tmp_path / "empty/empty.inter").is_file()
-
-
-def test_labels_of_masks():
-    label = torch.tensor([2, 0, 1, 1])
-    assert labels_of([label == value for value in range(3)]).tolist() == label.tolist()

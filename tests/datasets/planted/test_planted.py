@@ -205,7 +205,7 @@ def test_one_modality_without_synergy():
         ("factor_dim", {"factor_dim": 0}),
         ("redundant", {"redundant": -0.1}),
         ("redundant", {"redundant": float("nan")}),
-        ("unique of 'text'", {"unique": {"image": 1.0, "text": -1.0, "audio": 1.0}}),
+        ("unique", {"unique": {"image": 1.0, "text": -1.0, "audio": 1.0}}),
         ("unique", {"unique": {"image": 1.0}}),
         ("unique", {"unique": {"image": 1.0, "text": 1.0, "audio": 1.0, "video": 1.0}}),
         ("synergy", {"synergy": -1.0}),
