@@ -1,3 +1,5 @@
+import sys
+
 import numpy as np
 import pytest
 
@@ -7,6 +9,8 @@ from mrdib_graph.datasets.folder.feature_file import read_features
 from mrdib_graph.errors import DataError
 
 ITEMS = {f"B{i:09d}": i for i in range(5)}
+
+MODULE = sys.modules[copy_image_features.__module__]
 
 
 def write(path, numbers, seed=0):
@@ -23,7 +27,7 @@ def test_a_record_has_16394_bytes():
 
 @pytest.mark.parametrize("block", [1, 2, 256])
 def test_rows_follow_the_items(tmp_path, monkeypatch, block):
-    monkeypatch.setattr("mrdib_graph.datasets.convert.image_records._BLOCK", block)
+    monkeypatch.setattr(MODULE, "_BLOCK", block)
     x = write(tmp_path / "a.b", [3, 900, 0, 4, 3])
     found = copy_image_features(tmp_path / "a.b", tmp_path / "x.npy", ITEMS)
     made = read_features(tmp_path / "x.npy").numpy()
@@ -49,7 +53,7 @@ def test_a_size_that_is_no_multiple(tmp_path, size):
 
 
 def test_a_key_that_is_not_ascii_is_named_by_its_byte(tmp_path, monkeypatch):
-    monkeypatch.setattr("mrdib_graph.datasets.convert.image_records._BLOCK", 2)
+    monkeypatch.setattr(MODULE, "_BLOCK", 2)
     write(tmp_path / "a.b", [0, 1, 2, 3])
     with (tmp_path / "a.b").open("r+b") as file:
         file.seek(3 * 16_394 + 4)

@@ -103,9 +103,12 @@ MALFORMED = {
     "item without a line": (item("i7\t", "i8\t"), r"set\.item: line 1 announces.*'i7'"),
     "modality is a node type": (
         item("v:float_seq", "user:float_seq"),
-        r"set\.item: line 1: 'user'",
+        r"set\.item: line 1: got 'user'",
     ),
-    "modality is a path": (item("v:float_seq", "../v:float_seq"), r"set\.item: line 1: '\.\./v'"),
+    "modality is a path": (
+        item("v:float_seq", "../v:float_seq"),
+        r"set\.item: line 1: got '\.\./v'",
+    ),
 }
 
 

@@ -18,9 +18,9 @@ def test_defaults():
         ({"mirrors": ["ftp://a/b"]}, "mirror: got 'ftp://a/b'"),
         ({"mirrors": ["/a/folder"]}, "expected an address http"),
         ({"mirrors": "http://a/b"}, "expected a list"),
-        ({"timeout": 0}, "timeout 0"),
-        ({"attempts": 0}, "attempts 0"),
-        ({"wait": -1}, "wait -1"),
+        ({"timeout": 0}, "timeout: got 0"),
+        ({"attempts": 0}, "attempts: got 0"),
+        ({"wait": -1}, "wait: got -1"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(given, message):
