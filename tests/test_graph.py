@@ -277,3 +277,20 @@ def test_validate_names_what_is_wrong(damage: Callable[[HeteroData], None], mess
     damage(data)
     with pytest.raises(DataError, match=message):
         graph.validate(data)
+
+
+def test_a_new_graph_has_what_it_was_given() -> None:
+    edges, label = torch.tensor([[0, 0, 1], [0, 2, 1]]), torch.tensor([0, 2, 0])
+    data = graph.new_graph(2, 3, edges, label, time=torch.tensor([5, 6, 7]))
+    graph.add_modality(data, "text", torch.ones(2, 4), torch.tensor([2, 0]))
+    graph.add_modality(data, "image", torch.eye(3))
+    graph.validate(data)
+    assert torch.equal(graph.split_labels(data), label)
+    assert graph.interactions(data, "test").tolist() == [[0], [2]]
+    assert graph.item_features(data, "text")[1].tolist() == [True, False, True]
+    assert torch.equal(graph.item_features(data, "image")[0], torch.eye(3))
+    assert graph.train_history(data).dense().tolist() == [[1, 0, 0], [0, 1, 0]]
+    graph.set_split(data, torch.tensor([1, 0, 0]))
+    assert graph.interactions(data, "val").tolist() == [[0], [0]]
+    with pytest.raises(DataError, match="train_mask"):
+        graph.split_labels(graph.new_graph(2, 3, edges))

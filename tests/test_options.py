@@ -1,5 +1,6 @@
 """Options against the names and types of a constructor."""
 
+import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -17,6 +18,7 @@ from mrdib_graph.options import (
     check_options,
     checked,
     mismatch,
+    options_of,
     parameters,
     readable,
 )
@@ -219,3 +221,25 @@ def test_more_options_are_those_of_the_base_class():
     with pytest.raises(ConfigError, match="option 'rate': got 2, expected a probability below 1"):
         check_options(HandsOn, {"rate": 2}, "thing")
     assert list(parameters(Open)) == ["size", "more"]
+
+
+def test_a_constructor_takes_the_fields_of_a_dataclass() -> None:
+    @checked
+    @dataclass(frozen=True)
+    class Sizes:
+        width: Count = 3
+        depth: Count = 2
+
+    class Box:
+        @options_of(Sizes, "box")
+        def __init__(self, sizes: Sizes) -> None:
+            self.sizes = sizes
+
+    assert Box().sizes == Sizes(3, 2) and Box(4, depth=1).sizes == Sizes(4, 1)
+    assert list(inspect.signature(Box).parameters) == ["width", "depth"]
+    with pytest.raises(ConfigError, match="box: option 'widht' is unknown; did you mean 'width'"):
+        Box(widht=3)  # type: ignore[call-arg]
+    with pytest.raises(ConfigError, match="width: got 0, expected 1 or more"):
+        Box(width=0)
+    with pytest.raises(ConfigError, match="option 'depth': got 0, expected 1 or more"):
+        check_options(Box, {"depth": 0}, "box")

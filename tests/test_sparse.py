@@ -11,7 +11,13 @@ from torch_geometric.data import HeteroData
 from torch_geometric.nn import LGConv
 
 from mrdib_graph.errors import ConfigError
-from mrdib_graph.sparse import SparseMatrix, check_rows, row_entries, spmm_values
+from mrdib_graph.sparse import (
+    SparseMatrix,
+    check_rows,
+    place_in_group,
+    row_entries,
+    spmm_values,
+)
 
 
 def random_matrix(rows: int = 7, cols: int = 5, seed: int = 0, dtype: torch.dtype = torch.float64):
@@ -164,18 +170,11 @@ def test_repr_names_the_shape() -> None:
     assert repr(matrix) == f"SparseMatrix(shape=(7, 5), nnz={matrix.nnz}, symmetric=False)"
 
 
-def test_entries_follow_the_order_of_the_rows() -> None:
-    matrix, dense = random_matrix()
-    rows = torch.tensor([5, 0, 5, 6, 3])
-    entries = torch.stack(row_entries(matrix.crow, matrix.col, rows))
-    assert torch.equal(entries, dense[rows].nonzero().t())
-
-
-@pytest.mark.parametrize(
-    "rows", [torch.tensor([0, 9]), torch.tensor([-1]), torch.zeros(1), torch.zeros(1, 1).long()]
+from mrdib_graph.errors import ConfigError
+from mrdib_graph.sparse import (
+    SparseMatrix,
+    check_rows,
+    place_in_group,
+    row_entries,
+    spmm_values,
 )
-def test_refuses_rows_that_are_not_there(rows: Tensor) -> None:
-    with pytest.raises(ConfigError, match="users: got"):
-        check_rows("users", rows, 9)
-    check_rows("users", torch.tensor([8, 0]), 9)
-    check_rows("users", torch.empty(0, dtype=torch.int64), 0)
