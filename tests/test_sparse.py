@@ -10,12 +10,8 @@ from torch_geometric import EdgeIndex
 from torch_geometric.data import HeteroData
 from torch_geometric.nn import LGConv
 
-from mrdib_graph.errors import ConfigError
 from mrdib_graph.sparse import (
     SparseMatrix,
-    check_rows,
-    place_in_group,
-    row_entries,
     spmm_values,
 )
 
@@ -168,13 +164,3 @@ def test_can_be_copied_and_pickled_after_use(duplicate) -> None:
 def test_repr_names_the_shape() -> None:
     matrix, _ = random_matrix()
     assert repr(matrix) == f"SparseMatrix(shape=(7, 5), nnz={matrix.nnz}, symmetric=False)"
-
-
-from mrdib_graph.errors import ConfigError
-from mrdib_graph.sparse import (
-    SparseMatrix,
-    check_rows,
-    place_in_group,
-    row_entries,
-    spmm_values,
-)
