@@ -18,7 +18,7 @@ from mrdib_graph.loader import NeighborLoader, TripletLoader
 from mrdib_graph.recommender import Recommender
 from mrdib_graph.tracking import Tracker
 from mrdib_graph.training.device import resolve_device
-from mrdib_graph.training.epoch import EpochRunner
+from mrdib_graph.training.epoch import run_epoch
 from mrdib_graph.training.interrupt import Interrupt
 from mrdib_graph.training.progress import Progress
 from mrdib_graph.training.shared_evaluation import evaluate
@@ -134,17 +134,16 @@ class Trainer:
         evaluator = self._checked_evaluator(data)
         loader = loader or self._loader(recommender, data)
         state = self._state(recommender, loader, checkpoint, resume)
-        runner = EpochRunner(recommender, data, loader, state, self.config)
         keeper = _Keeper(state, checkpoint, self.config.checkpoint_seconds)
         first = distributed.rank() == 0
         progress = Progress(self.config.epochs, label, self.quiet or not first)
         with closing(progress), Interrupt() as interrupt:
             while not state.finished and not interrupt.poll():
-                metrics = runner.run(interrupt)
+                metrics = run_epoch(state, data, interrupt)
                 if state.step:  # interrupted inside the epoch
                     break
                 if self._evaluates_after(state.epoch):
-                    metrics |= self._validate(evaluator, recommender, data, state)
+                    metrics |= self._validate(evaluator, data, state)
                     metrics |= each_epoch(state.epoch - 1) if each_epoch else {}
                     loss, value = metrics["train/loss"], metrics[f"val/{self.config.monitor}"]
                     progress.update(
@@ -194,10 +193,8 @@ class Trainer:
     def _evaluates_after(self, epoch: int) -> bool:
         return epoch % self.config.eval_every == 0 or epoch == self.config.epochs
 
-    def _validate(
-        self, evaluator: Evaluator, recommender: Recommender, data: HeteroData, state: TrainingState
-    ) -> Metrics:
-        result = evaluate(evaluator, recommender.tables(data), "val")
+    def _validate(self, evaluator: Evaluator, data: HeteroData, state: TrainingState) -> Metrics:
+        result = evaluate(evaluator, state.recommender.tables(data), "val")
         state.evaluated(result.mean[self.config.monitor], result.mean)
         return {f"val/{name}": value for name, value in result.mean.items()}
 

@@ -6,9 +6,21 @@ import torch
 from mrdib_graph.errors import TrainingError
 from mrdib_graph.loader import TripletLoader
 from mrdib_graph.training import TrainerConfig
-from mrdib_graph.training.epoch import EpochRunner
+from mrdib_graph.training.epoch import run_epoch
 from mrdib_graph.training.interrupt import Interrupt
 from mrdib_graph.training.state import TrainingState
+
+
+class Run:
+    """A training state on its graph, epoch by epoch."""
+
+    def __init__(self, state, data):
+        self.state = state
+        self.data = data
+        self.loader = state.loader
+
+    def run(self, interrupt):
+        return run_epoch(self.state, self.data, interrupt)
 
 
 def runner(recommender, data, **options):
@@ -17,7 +29,7 @@ def runner(recommender, data, **options):
     generator = torch.Generator().manual_seed(config.seed)
     loader = TripletLoader(data, 32, config.num_negatives, generator)
     state = TrainingState(recommender, loader, config)
-    return EpochRunner(recommender, data, loader, state, config)
+    return Run(state, data)
 
 
 def by_hand(recommender, data, epochs, lr, decay=1.0, weight_decay=0.0, zeros=False):
