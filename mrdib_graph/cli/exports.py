@@ -77,7 +77,7 @@ def first_sentence(docstring: str) -> str:
         return title[1]
     text = re.sub(r"\s*<[^>]*>`_+|:\w+:(?=`)|`|\*\*", "", text)
     text = re.sub(r"\\[lr]Vert ?", "|", text).replace("\\,", " ").replace("\\", "")
-    return re.split(r"(?<=[^.][^A-Z.])[.:](?:\s|$)", text)[0]
+    return re.split(r"(?<=[^.][^A-Z.])[.:](?:\s(?=[A-Z])|$)", text)[0]
 
 
 def _name(name: str, kind: str, base: str) -> str:

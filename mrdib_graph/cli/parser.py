@@ -42,7 +42,7 @@ class Parser(argparse.ArgumentParser):
         known = [str(choice) for choice in action.choices]
         name = "/".join(action.option_strings) or str(action.metavar).lower()
         self.error(
-            f"{name}: got '{value}', expected {', '.join(known)}{suggest(str(value), known)}."
+            f"{name}: got '{value}', expected {', '.join(known)}{suggest(str(value), known) or '.'}"
         )
 
     def error(self, message: str) -> NoReturn:

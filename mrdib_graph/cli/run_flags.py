@@ -30,7 +30,7 @@ _GROUPS: Mapping[str, tuple[tuple[type, str, tuple[str, ...]], ...]] = {
         ),
         (Settings, "", ("embedding_dim",)),
     ),
-    "method, of every backbone": ((Settings, "", ("placement",)),),
+    "method, of every backbone": ((Settings, "", ("placement", "loss")),),
     "output": ((RunConfig, "", ("out", "tracking_uri", "mlflow", "quiet")),),
 }
 """Group of the help to dataclass, its place in :class:`Settings`, and fields that have a flag."""
@@ -50,6 +50,7 @@ _EXPORTED = {
     "split": "splits",
     "dataset": "datasets",
     "estimator": "estimators",
+    "loss": "losses",
 }
 """Field to the kind of ``mrdib-graph list`` that it accepts, beside paths and files."""
 

@@ -37,7 +37,7 @@ class Settings:
 
     Args:
         options: Options of the backbone's constructor.
-        embedding_dim: d.
+        embedding_dim: Width of the embeddings, d.
         reg_fused: Weight of the L2 term on fused rows, of every arm that does not set its own.
         placement: Where MRdIB stands, ``'inline'`` or ``'auxiliary'``; None for the backbone's own.
         missing_codes: Learned codes for what items lack: :class:`~mrdib_graph.nn.MissingCodes`.
@@ -105,7 +105,7 @@ class RunConfig:
         profile: Measure the information profile of the first seed of each arm.
         out: Output folder.
         tracking_uri: MLflow address; a database in the output folder for None.
-        mlflow: Whether MLflow is told.
+        mlflow: Tell MLflow of the run.
         quiet: Show no progress.
     """
 

@@ -50,6 +50,7 @@ def test_flags_of_the_method_are_options_of_mrdib() -> None:
         ("--epochs 7 --num-neighbors 5,-1", lambda c: (
             c.settings["lattice"].trainer.epochs == 7
             and c.settings["lattice"].trainer.num_neighbors == [5, -1])),
+        ("--loss mine.py:Hinge", lambda c: c.settings["lattice"].loss == "mine.py:Hinge"),
         ("--alpha-kl 1e-3", lambda c: c.settings["lattice"].arms["mrdib"]["alpha_kl"] == 1e-3),
     ],
 )  # fmt: skip
