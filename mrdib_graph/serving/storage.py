@@ -39,7 +39,7 @@ class BundleInfo:
     Attributes:
         name: What to call it.
         backbone: Name of the backbone that made the tables.
-        arm: The objective it was trained with: ``'bare'``, ``'mrdib'``, ...
+        arm: The arm it was trained as: ``'bare'``, ``'mrdib'``, ...
         dataset: Name of the data set.
         dataset_digest: SHA-256 of the data set.
         metrics: Metric values of the trained recommender.
