@@ -31,7 +31,7 @@ import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
-from mrdib_graph.errors import DataError
+from mrdib_graph.errors import ConfigError, DataError
 from mrdib_graph.sparse import SparseMatrix
 
 USER, ITEM = "user", "item"
@@ -348,3 +348,21 @@ def _check_modality(data: HeteroData, modality: str) -> None:
             f"graph: {int(bad.sum())} values of modality '{modality}' are NaN or infinite, the "
             f"first at row {start + row}, column {column}"
         )
+
+
+def check_rows(name: str, rows: Tensor, size: int) -> None:
+    """Refuse what is no list of row numbers of a table.
+
+    Args:
+        name: Of the argument, for the message.
+        rows: Should be [n] int64, each from 0 to ``size - 1``.
+        size: Rows of the table.
+
+    Raises:
+        ConfigError: It is another type or shape, or a row is out of range.
+    """
+    if rows.dim() != 1 or rows.dtype != torch.int64:
+        raise ConfigError(f"{name}: got {rows.dtype} {tuple(rows.shape)}, expected int64 [n]")
+    low, high = (int(x) for x in rows.aminmax()) if rows.numel() else (0, 0)
+    if rows.numel() and not 0 <= low <= high < size:
+        raise ConfigError(f"{name}: got rows {low} to {high}, expected 0 to {size - 1}")

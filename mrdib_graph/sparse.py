@@ -13,28 +13,8 @@ from typing import Any, Self
 import torch
 from torch import Tensor
 
-from mrdib_graph.errors import ConfigError
-
 warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta state")
 warnings.filterwarnings("ignore", message="Sparse invariant checks are implicitly disabled")
-
-
-def check_rows(name: str, rows: Tensor, size: int) -> None:
-    """Refuse what is no list of row numbers of a table.
-
-    Args:
-        name: Of the argument, for the message.
-        rows: Should be [n] int64, each from 0 to ``size - 1``.
-        size: Rows of the table.
-
-    Raises:
-        ConfigError: It is another type or shape, or a row is out of range.
-    """
-    if rows.dim() != 1 or rows.dtype != torch.int64:
-        raise ConfigError(f"{name}: got {rows.dtype} {tuple(rows.shape)}, expected int64 [n]")
-    low, high = (int(x) for x in rows.aminmax()) if rows.numel() else (0, 0)
-    if rows.numel() and not 0 <= low <= high < size:
-        raise ConfigError(f"{name}: got rows {low} to {high}, expected 0 to {size - 1}")
 
 
 def row_entries(crow: Tensor, col: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:

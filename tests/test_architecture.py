@@ -1,4 +1,4 @@
-"""The shape of the code base: imports point one way, files stay small, nothing executes data."""
+"""The shape of the code base: imports point one way, in few floors, and nothing executes data."""
 
 import ast
 import functools
@@ -105,10 +105,11 @@ def _modules() -> frozenset[str]:
 
 
 @functools.cache
-def _imports(path: Path, typing_too: bool = True) -> frozenset[str]:
-    """The library's own modules that a file imports at module level."""
+def _imports(path: Path, typing_too: bool = True, inside_functions: bool = False) -> frozenset[str]:
+    """The library's own modules that a file imports at module level, or anywhere."""
     found = set()
-    for node in _module_level(_tree(path), typing_too):
+    nodes = ast.walk(_tree(path)) if inside_functions else _module_level(_tree(path), typing_too)
+    for node in nodes:
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -138,18 +139,40 @@ def test_imports_have_no_cycle() -> None:
     assert set(order) == {module for module in _modules() if _unit(module) != "benchmarks"}
 
 
-def test_longest_chain_between_packages_is_seven() -> None:
-    """The modules of the first layer are left out: every package reads them."""
+def _floors() -> dict[str, set[str]]:
+    """Folder, or module of the package's root, to those that it imports anywhere in its files."""
     graph: dict[str, set[str]] = {}
-    for path in _sources(PACKAGE):
+    for path in _sources(PACKAGE, "benchmarks"):
         unit = _unit(_module(path))
-        if unit and unit not in FOUNDATION:
-            targets = {_unit(target) for target in _imports(path)} - {unit, *FOUNDATION}
-            graph.setdefault(unit, set()).update(targets)
-    length: dict[str, int] = {}
-    for unit in graphlib.TopologicalSorter(graph).static_order():
-        length[unit] = max((length[target] + 1 for target in graph[unit]), default=0)
-    assert max(length.values()) <= 7, length
+        if unit:  # the root exports names of every floor
+            targets = {_unit(target) for target in _imports(path, inside_functions=True)}
+            graph.setdefault(unit, set()).update(targets - {unit, ""})
+    return graph
+
+
+def test_longest_chain_of_folders_is_ten_without_a_circle() -> None:
+    graph = _floors()
+    floor: dict[str, int] = {}
+    for unit in graphlib.TopologicalSorter(graph).static_order():  # raises CycleError
+        floor[unit] = 1 + max((floor[target] for target in graph[unit]), default=0)
+    assert max(floor.values()) <= 10, floor
+
+
+def test_scripts_have_no_circle() -> None:
+    graph = {path.stem: _siblings(path) for path in _sources("benchmarks")}
+    list(graphlib.TopologicalSorter(graph).static_order())  # raises CycleError
+
+
+def _siblings(path: Path) -> set[str]:
+    """Scripts of its own folder that a script imports."""
+    names = {p.stem for p in path.parent.glob("*.py")}
+    found = set()
+    for node in ast.walk(_tree(path)):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            found |= {node.module or "", *(alias.name for alias in node.names)}
+    return {name.removeprefix("benchmarks.") for name in found} & (names - {path.stem})
 
 
 def test_layers_name_each_package_once() -> None:

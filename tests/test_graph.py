@@ -7,7 +7,7 @@ import torch
 from torch_geometric.data import HeteroData
 
 from mrdib_graph import graph
-from mrdib_graph.errors import DataError
+from mrdib_graph.errors import ConfigError, DataError
 from mrdib_graph.sparse import SparseMatrix
 from mrdib_graph.testing import tiny_data
 
@@ -294,3 +294,22 @@ def test_a_new_graph_has_what_it_was_given() -> None:
     assert graph.interactions(data, "val").tolist() == [[0], [0]]
     with pytest.raises(DataError, match="train_mask"):
         graph.split_labels(graph.new_graph(2, 3, edges))
+
+
+@pytest.mark.parametrize(
+    ("rows", "text"),
+    [
+        (torch.tensor([[0]]), r"users: got torch.int64 \(1, 1\), expected int64 \[n\]"),
+        (torch.tensor([0.0]), r"users: got torch.float32 \(1,\), expected int64 \[n\]"),
+        (torch.tensor([0, 3]), "users: got rows 0 to 3, expected 0 to 2"),
+        (torch.tensor([-1, 1]), "users: got rows -1 to 1, expected 0 to 2"),
+    ],
+)
+def test_rows_that_a_table_does_not_have(rows: torch.Tensor, text: str) -> None:
+    with pytest.raises(ConfigError, match=text):
+        graph.check_rows("users", rows, 3)
+
+
+def test_rows_that_a_table_has() -> None:
+    graph.check_rows("users", torch.tensor([2, 0, 2]), 3)
+    graph.check_rows("users", torch.tensor([], dtype=torch.int64), 0)

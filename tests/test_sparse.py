@@ -12,6 +12,7 @@ from torch_geometric.nn import LGConv
 
 from mrdib_graph.sparse import (
     SparseMatrix,
+    row_entries,
     spmm_values,
 )
 
@@ -164,3 +165,10 @@ def test_can_be_copied_and_pickled_after_use(duplicate) -> None:
 def test_repr_names_the_shape() -> None:
     matrix, _ = random_matrix()
     assert repr(matrix) == f"SparseMatrix(shape=(7, 5), nnz={matrix.nnz}, symmetric=False)"
+
+
+def test_row_entries_are_those_of_the_dense_rows() -> None:
+    matrix, dense = random_matrix(rows=9, cols=6, seed=3)
+    rows = torch.tensor([4, 0, 4, 8])
+    place, col = row_entries(matrix.crow, matrix.col, rows)
+    assert torch.equal(torch.stack([place, col]), dense[rows].nonzero().T)

@@ -11,7 +11,7 @@ from torch_geometric.data import HeteroData
 
 from mrdib_graph import graph
 from mrdib_graph.errors import ConfigError
-from mrdib_graph.sparse import check_rows
+from mrdib_graph.graph import check_rows
 
 SciPyMatrix = Any
 """A ``scipy.sparse.csr_matrix``; SciPy is imported at use."""

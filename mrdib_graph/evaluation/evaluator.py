@@ -18,8 +18,9 @@ from mrdib_graph.evaluation.result import MetricResult, from_ranks
 from mrdib_graph.evaluation.scoring import ScoreFn
 from mrdib_graph.evaluation.split_matrices import of_items, split_matrices, union
 from mrdib_graph.evaluation.top_k import check_k, top_k
+from mrdib_graph.graph import check_rows
 from mrdib_graph.options import Count, checked
-from mrdib_graph.sparse import SparseMatrix, check_rows, row_entries
+from mrdib_graph.sparse import SparseMatrix, row_entries
 
 
 @checked

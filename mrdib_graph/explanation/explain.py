@@ -16,10 +16,10 @@ from mrdib_graph.evaluation.top_k import check_k
 from mrdib_graph.explanation.ranks import ranks
 from mrdib_graph.explanation.result import COLLABORATIVE, Explanation
 from mrdib_graph.explanation.shapley import shapley
+from mrdib_graph.graph import check_rows
 from mrdib_graph.recommender import Recommender
 from mrdib_graph.row_names import modality_of, rows_of
 from mrdib_graph.serving.recommend import SCORES_PER_BLOCK, History, rank_rows
-from mrdib_graph.sparse import check_rows
 
 Players = Mapping[str, Sequence[str]]
 

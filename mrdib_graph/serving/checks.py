@@ -12,11 +12,11 @@ import torch
 from torch import Tensor
 
 from mrdib_graph.errors import ConfigError, DataError
+from mrdib_graph.graph import check_rows
 from mrdib_graph.options import check_options
 from mrdib_graph.serving.id_map import text_of_rows
 from mrdib_graph.serving.recommend import History
 from mrdib_graph.serving.storage import BundleInfo
-from mrdib_graph.sparse import check_rows
 
 
 @contextmanager

@@ -10,7 +10,8 @@ from torch import Tensor
 
 from mrdib_graph.errors import ConfigError
 from mrdib_graph.evaluation.top_k import top_k
-from mrdib_graph.sparse import SparseMatrix, check_rows, row_entries
+from mrdib_graph.graph import check_rows
+from mrdib_graph.sparse import SparseMatrix, row_entries
 
 SCORES_PER_BLOCK = 2**24
 """Scores held at once while many users are ranked: 64 MB."""
