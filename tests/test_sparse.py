@@ -12,6 +12,7 @@ from torch_geometric.nn import LGConv
 
 from mrdib_graph.sparse import (
     SparseMatrix,
+    place_in_group,
     row_entries,
     spmm_values,
 )
@@ -172,3 +173,7 @@ def test_row_entries_are_those_of_the_dense_rows() -> None:
     rows = torch.tensor([4, 0, 4, 8])
     place, col = row_entries(matrix.crow, matrix.col, rows)
     assert torch.equal(torch.stack([place, col]), dense[rows].nonzero().T)
+
+
+def test_place_in_group_counts_from_zero_in_each_group() -> None:
+    assert place_in_group(torch.tensor([0, 0, 2, 2, 2, 5])).tolist() == [0, 1, 0, 1, 2, 0]
