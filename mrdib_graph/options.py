@@ -35,6 +35,9 @@ Positive = Annotated[float, Gt(0)]
 NonNegative = Annotated[float, Ge(0)]
 """A number, 0 or more."""
 
+Seed = Annotated[int, Interval(ge=0, lt=2**32)]
+"""A seed of every generator there is."""
+
 Share = Annotated[float, Interval(ge=0, le=1)]
 """A number from 0 to 1."""
 

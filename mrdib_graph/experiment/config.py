@@ -17,17 +17,13 @@ from omegaconf.errors import OmegaConfBaseException
 
 from mrdib_graph.errors import ConfigError, suggest
 from mrdib_graph.experiment import old_schema
-from mrdib_graph.options import Count, NonNegative, Positive, checked
+from mrdib_graph.options import Count, NonNegative, Positive, Seed, checked
 from mrdib_graph.training.trainer_config import TrainerConfig
 
 Placement = Literal["inline", "auxiliary"]
 
 # Flags that win over what an arm has of its own, in stored settings or a settings file.
-_ARM_VALUE = {
-    "trainer.learning_rate": "learning_rate",
-    "placement": "placement",
-    "loss": "loss",
-}
+_ARM_VALUE = {"trainer.learning_rate": "learning_rate", "placement": "placement", "loss": "loss"}
 
 
 @checked
@@ -86,6 +82,7 @@ class OwnSettings:
     part: str | None = None
 
 
+@checked
 @dataclass(frozen=True)
 class RunConfig:
     """One command: which backbones and arms, on which data, over which seeds.
@@ -114,9 +111,9 @@ class RunConfig:
     root: str = "data"
     arms: list[str] = field(default_factory=lambda: ["bare", "mrdib"])
     split: str = "random"
-    split_seed: int = 0
+    split_seed: Seed = 0
     modalities: list[str] | None = None
-    seeds: list[int] = field(default_factory=lambda: [0, 1, 2])
+    seeds: list[Seed] = field(default_factory=lambda: [0, 1, 2])
     baselines: list[str] = field(default_factory=lambda: ["popularity", "itemknn", "ease"])
     dataset_options: dict[str, Any] = field(default_factory=dict)
     settings: dict[str, Settings] = field(default_factory=dict)
@@ -134,9 +131,6 @@ class RunConfig:
             values = getattr(self, name)
             if len({settings_name(v) if isinstance(v, str) else v for v in values}) < len(values):
                 raise ConfigError(f"{name}: {values} names one twice")
-        for seed in self.seeds:
-            if not 0 <= seed < 2**32:
-                raise ConfigError(f"seeds: got {seed}, expected 0 to {2**32 - 1}")
 
 
 def settings_name(backbone: str) -> str:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 from mrdib_graph.errors import ConfigError
+from mrdib_graph.options import check_options, checked
 
 PARTS = ("every", "arms", "backbones")
 _ZERO = "{} is 0"
@@ -24,6 +25,7 @@ class Suggests(Protocol):
         """One of several values."""
 
 
+@checked
 @dataclass(frozen=True)
 class Range:
     """Numbers from low to high.
@@ -45,14 +47,9 @@ class Range:
     zero: bool = False
 
     def __post_init__(self) -> None:
-        ends = (self.low, self.high)
-        if any(isinstance(x, bool) or not isinstance(x, int | float) for x in ends):
-            raise ConfigError(f"low, high: got {self.low!r}, {self.high!r}, expected numbers")
-        if not all(map(math.isfinite, ends)) or not self.low < self.high:
+        if not all(map(math.isfinite, (self.low, self.high))) or not self.low < self.high:
             raise ConfigError(f"low, high: got {self.low}, {self.high}, expected low < high")
         for name in ("log", "zero"):
-            if not isinstance(getattr(self, name), bool):
-                raise ConfigError(f"{name}: got {getattr(self, name)!r}, expected true or false")
             if getattr(self, name) and not self.low > 0:
                 raise ConfigError(f"low: got {self.low}, expected more than 0 with {name}: true")
 
@@ -90,8 +87,6 @@ class Choice:
     def __post_init__(self) -> None:
         if not self.values or len({repr(v) for v in self.values}) < len(self.values):
             raise ConfigError(f"choices: got {list(self.values)}, expected different values")
-        if not all(v is None or isinstance(v, bool | int | float | str) for v in self.values):
-            raise ConfigError(f"choices: got {list(self.values)}, expected numbers or names")
 
     def suggest(self, trial: Suggests, key: str) -> Any:
         """A value for a trial."""
@@ -180,15 +175,16 @@ class SearchSpace:
 
 
 def _dimension(value: object, where: str) -> Dimension:
+    if isinstance(value, list):
+        kind: type[Dimension] = Choice
+        options: Mapping[str, Any] = {"values": tuple(value)}
+    elif isinstance(value, Mapping) and {"low", "high"} <= set(value):
+        kind, options = Range, value
+    else:
+        raise ConfigError(f"{where}: got {value!r}, expected a list, or low and high")
+    check_options(kind, options, where)
     try:
-        if isinstance(value, list):
-            return Choice(tuple(value))
-        known = [f.name for f in fields(Range)]
-        if not isinstance(value, Mapping) or set(value) - set(known):
-            raise ConfigError(f"got {value!r}, expected a list or {', '.join(known)}")
-        if not {"low", "high"} <= set(value):
-            raise ConfigError(f"got {dict(value)}, expected low and high")
-        return Range(**value)
+        return kind(**options)
     except ConfigError as error:
         raise ConfigError(f"{where}: {error}") from error
 

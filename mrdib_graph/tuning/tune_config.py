@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mrdib_graph.errors import ConfigError
+from mrdib_graph.options import Count, Seed, checked
 
 
+@checked
 @dataclass(frozen=True)
 class TuneConfig:
     """How every arm is tuned; the same for all of them.
@@ -24,17 +26,12 @@ class TuneConfig:
         ConfigError: A value of the wrong type or out of range.
     """
 
-    trials: int
+    trials: Count
     space: Path
-    seeds: tuple[int, ...] = (100,)
+    seeds: tuple[Seed, ...] = (100,)
     storage: str | None = None
 
     def __post_init__(self) -> None:
-        if isinstance(self.trials, bool) or not isinstance(self.trials, int) or self.trials < 1:
-            raise ConfigError(f"tune: got {self.trials!r} trials, expected a number from 1 up")
-        for seed in self.seeds:
-            if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**32:
-                raise ConfigError(f"tune_seeds: got {seed!r}, expected 0 to {2**32 - 1}")
         if not self.seeds or len(set(self.seeds)) < len(self.seeds):
             raise ConfigError(f"tune_seeds: got {list(self.seeds)}, expected different seeds")
 

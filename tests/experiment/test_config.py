@@ -182,8 +182,8 @@ def test_a_value_of_another_type_names_the_key(key: str, value: object) -> None:
         ("backbone", [], "backbone: expected at least one"),
         ("arms", [], "arms: expected at least one"),
         ("seeds", [1, 2, 1], "names one twice"),
-        ("seeds", [-1], "seeds: got -1, expected 0 to"),
-        ("seeds", [2**32], "seeds: got 4294967296, expected 0 to"),
+        ("seeds", [-1], "seeds: got [-1], expected a list, each 0 or more"),
+        ("seeds", [2**32], "seeds: got [4294967296], expected a list, each 0 or more and below"),
         ("arms", ["bare", "bare"], "names one twice"),
         ("backbone", ["vbpr", "VBPR"], "names one twice"),
         ("backbone", ["vbpr", "own.py:VBPR"], "names one twice"),  # one name in tables and folders

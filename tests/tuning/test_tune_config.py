@@ -10,13 +10,13 @@ from mrdib_graph.tuning import TuneConfig
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"trials": 0}, "tune: got 0"),
-        ({"trials": True}, "tune: got True"),
-        ({"trials": "x"}, "tune: got 'x'"),
+        ({"trials": 0}, "trials: got 0, expected 1 or more"),
+        ({"trials": True}, "trials: got True"),
+        ({"trials": "x"}, "trials: got 'x'"),
         ({"trials": 2, "seeds": ()}, "different seeds"),
         ({"trials": 2, "seeds": (1, 1)}, "different seeds"),
-        ({"trials": 2, "seeds": (-1,)}, "got -1"),
-        ({"trials": 2, "seeds": ("a",)}, "got 'a'"),
+        ({"trials": 2, "seeds": (-1,)}, "seeds: got .-1,., expected a list, each 0 or more"),
+        ({"trials": 2, "seeds": ("a",)}, "seeds: got"),
     ],
 )
 def test_bad_values_are_named(options: dict[str, Any], message: str) -> None:
