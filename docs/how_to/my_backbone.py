@@ -1,16 +1,17 @@
 """A backbone of your own: ``mrdib-graph run --backbone my_backbone.py:ContentGCN``."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from typing import Unpack
 
 import torch
 from torch import Tensor
-from torch.nn import ModuleDict
 from torch_geometric.data import HeteroData
 from torch_geometric.transforms import BaseTransform
 
 from mrdib_graph import graph
-from mrdib_graph.backbones import Backbone, embedding
-from mrdib_graph.nn import LightConv, Projection
+from mrdib_graph.backbones import Backbone, Sizes, embedding
+from mrdib_graph.nn import LightConv
+from mrdib_graph.options import Count, NonNegativeInt, checked
 from mrdib_graph.transforms import ItemKNNGraph, UserItemGraph
 from mrdib_graph.typing import Embeddings, Rows
 
@@ -25,19 +26,15 @@ class ContentGCN(Backbone):
     S_m is the graph of each item's k nearest items by the raw features X_m.
     """
 
+    @checked
     def __init__(
-        self,
-        num_users: int,
-        num_items: int,
-        in_channels: Mapping[str, int],
-        embedding_dim: int = 64,
-        num_layers: int = 2,
-        k: int = 10,
+        self, num_layers: NonNegativeInt = 2, k: Count = 10, **sizes: Unpack[Sizes]
     ) -> None:
-        super().__init__(num_users, num_items, in_channels, embedding_dim)
-        self.user, self.item = (embedding(n, embedding_dim) for n in (num_users, num_items))
+        super().__init__(**sizes)
+        self.user = embedding(self.num_users, self.embedding_dim)
+        self.item = embedding(self.num_items, self.embedding_dim)
         self.conv = LightConv(num_layers)
-        self.project = ModuleDict({m: Projection(w, embedding_dim) for m, w in in_channels.items()})
+        self.project = self.projections()
         self.knn = ItemKNNGraph(k)
 
     @property

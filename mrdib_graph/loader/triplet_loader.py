@@ -9,7 +9,8 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from mrdib_graph import graph
-from mrdib_graph.errors import ConfigError, DataError
+from mrdib_graph.errors import DataError
+from mrdib_graph.options import Count, checked
 from mrdib_graph.typing import Triplets
 
 
@@ -33,16 +34,14 @@ class TripletLoader:
             so nothing can be sampled.
     """
 
+    @checked
     def __init__(
         self,
         data: HeteroData,
-        batch_size: int = 2048,
-        num_negatives: int = 1,
+        batch_size: Count = 2048,
+        num_negatives: Count = 1,
         generator: torch.Generator | None = None,
     ) -> None:
-        for name, size in (("batch_size", batch_size), ("num_negatives", num_negatives)):
-            if size < 1:
-                raise ConfigError(f"{name}: got {size}, expected 1 or more")
         self.batch_size = batch_size
         self.num_negatives = num_negatives
         self.generator = generator or torch.Generator()

@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.nn import Module
 
-from mrdib_graph.errors import ConfigError
+from mrdib_graph.options import Count, Positive, Probability, checked
 
 
 class Hypergraph(Module):
@@ -35,19 +35,13 @@ class Hypergraph(Module):
         The paper sums over a hyperedge's members; the factor h / I is ours.  It is the same for
         every row, so nothing changes that normalises rows, and many layers on many items do not
         overflow.
-
-    Raises:
-        ConfigError: An option is out of range.
     """
 
-    def __init__(self, num_layers: int = 1, temperature: float = 0.2, dropout: float = 0.0) -> None:
+    @checked
+    def __init__(
+        self, num_layers: Count = 1, temperature: Positive = 0.2, dropout: Probability = 0.0
+    ) -> None:
         super().__init__()
-        if num_layers < 1:
-            raise ConfigError(f"num_layers: got {num_layers}, expected 1 or more")
-        if not temperature > 0:
-            raise ConfigError(f"temperature: got {temperature}, expected more than 0")
-        if not 0 <= dropout < 1:
-            raise ConfigError(f"dropout: got {dropout}, expected a probability below 1")
         self.num_layers = num_layers
         self.temperature = temperature
         self.dropout = dropout

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 from torch.nn import Module
 
-from mrdib_graph.errors import ConfigError
 from mrdib_graph.nn.knn import edge_cosine, inverse_sqrt
 from mrdib_graph.nn.neighbor_search import Search, check_search, neighbor_search
+from mrdib_graph.options import Count, checked
 
 
 class ItemGraphLearner(Module):
@@ -37,20 +37,18 @@ class ItemGraphLearner(Module):
         search: ``'auto'``, ``'exact'`` or ``'faiss'``.
 
     Raises:
-        ConfigError: The norm or the search is unknown.
         MissingExtraError: FAISS is asked for and not installed.
     """
 
+    @checked
     def __init__(
         self,
-        k: int = 10,
+        k: Count = 10,
         norm: Literal["joint", "per_modality"] = "joint",
         search: Search = "auto",
     ) -> None:
         super().__init__()
         check_search(search)
-        if norm not in ("joint", "per_modality"):
-            raise ConfigError(f"learned_norm: got {norm!r}, expected joint or per_modality")
         self.k = k
         self.norm = norm
         self.how = search

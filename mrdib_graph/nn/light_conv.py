@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import Module
 
-from mrdib_graph.errors import ConfigError
+from mrdib_graph.options import NonNegativeInt, checked
 from mrdib_graph.sparse import SparseMatrix
 
 Readout = Literal["mean", "sum", "last"]
@@ -30,17 +30,11 @@ class LightConv(Module):
 
     Shapes:
         ``x`` [N, d], ``graph`` [N, N] -> [N, d].
-
-    Raises:
-        ConfigError: ``num_layers`` is negative or the readout unknown.
     """
 
-    def __init__(self, num_layers: int, readout: Readout = "mean") -> None:
+    @checked
+    def __init__(self, num_layers: NonNegativeInt, readout: Readout = "mean") -> None:
         super().__init__()
-        if num_layers < 0:
-            raise ConfigError(f"num_layers: got {num_layers}, expected 0 or more")
-        if readout not in ("mean", "sum", "last"):
-            raise ConfigError(f"readout: got {readout!r}, expected mean, sum or last")
         self.num_layers = num_layers
         self.readout = readout
 

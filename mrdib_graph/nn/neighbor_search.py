@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import importlib.util
 import logging
-from typing import Literal, get_args
+from typing import Literal
 
 from torch import Tensor
 
-from mrdib_graph.errors import ConfigError
 from mrdib_graph.nn.faiss_knn import Neighbors, faiss_knn, import_faiss
 from mrdib_graph.nn.knn import knn
+from mrdib_graph.options import checked
 
 logger = logging.getLogger(__name__)
 
@@ -20,15 +20,14 @@ MAX_EXACT = 100_000
 """Items up to which ``'auto'`` compares every pair."""
 
 
-def check_search(search: str) -> None:
+@checked
+def check_search(search: Search) -> None:
     """Refuse an unknown search, and FAISS where it is not installed.
 
     Raises:
         ConfigError: The name is unknown.
         MissingExtraError: It is ``'faiss'``, which is not installed.
     """
-    if search not in get_args(Search):
-        raise ConfigError(f"search: got {search!r}, expected one of {', '.join(get_args(Search))}")
     if search == "faiss":
         import_faiss()
 

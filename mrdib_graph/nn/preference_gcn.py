@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.nn import LeakyReLU, Linear, Module, Parameter, Sequential, init
 
-from mrdib_graph.errors import ConfigError
+from mrdib_graph.options import NonNegative, NonNegativeInt, checked
 from mrdib_graph.sparse import SparseMatrix
 
 
@@ -36,25 +36,19 @@ class PreferenceGCN(Module):
     Shapes:
         ``x`` [I, d_m], ``mask`` [I] (which items have the modality), ``user_item`` [U + I, U + I]
         -> users [U, d], items [I, d].  An item without the modality starts at 0 and ends at 0.
-
-    Raises:
-        ConfigError: ``num_layers`` or ``noise`` is negative.
     """
 
+    @checked
     def __init__(
         self,
         num_users: int,
         in_channels: int,
         embedding_dim: int = 64,
         hidden_channels: int = 256,
-        num_layers: int = 2,
-        noise: float = 0.0,
+        num_layers: NonNegativeInt = 2,
+        noise: NonNegative = 0.0,
     ) -> None:
         super().__init__()
-        if num_layers < 0:
-            raise ConfigError(f"num_layers: got {num_layers}, expected 0 or more")
-        if not noise >= 0:
-            raise ConfigError(f"noise: got {noise}, expected 0 or more")
         self.num_layers = num_layers
         self.noise = noise
         self.preference = Parameter(torch.empty(num_users, embedding_dim))

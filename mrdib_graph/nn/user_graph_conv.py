@@ -8,7 +8,7 @@ import torch
 from torch import Generator, Tensor
 from torch.nn import Module
 
-from mrdib_graph.errors import ConfigError
+from mrdib_graph.options import Count, checked
 from mrdib_graph.sparse import SparseMatrix
 
 Pad = Literal["resample", "none"]
@@ -36,15 +36,11 @@ class UserGraphConv(Module):
 
     Shapes:
         ``x`` [U, d] and ``counts`` [U, U], at most k in a row -> [U, d].
-
-    Raises:
-        ConfigError: The padding is unknown.
     """
 
-    def __init__(self, k: int = 40, pad: Pad = "resample") -> None:
+    @checked
+    def __init__(self, k: Count = 40, pad: Pad = "resample") -> None:
         super().__init__()
-        if pad not in ("resample", "none"):
-            raise ConfigError(f"pad: got {pad!r}, expected resample or none")
         self.k = k
         self.pad = pad
         self.draw_seed: Tensor  # part of the state, so a run resumes inside an epoch

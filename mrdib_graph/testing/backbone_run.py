@@ -16,6 +16,7 @@ from mrdib_graph import graph
 from mrdib_graph.backbones import Backbone
 from mrdib_graph.loader import TripletLoader
 from mrdib_graph.recommender import Recommender
+from mrdib_graph.training import training_step
 from mrdib_graph.typing import Triplets
 
 _BATCH = 32
@@ -54,14 +55,10 @@ class BackboneRun:
 
     def steps(self, batches: list[Triplets]) -> list[float]:
         """Train on batches; the loss of each."""
-        losses = []
-        for batch in batches:
-            total = self.loss(batch)
-            self.optimizer.zero_grad()
-            torch.autograd.backward(total)
-            self.optimizer.step()
-            losses.append(float(total.detach()))
-        return losses
+        model, noise = self.recommender, self.noise
+        with self._own_default_noise():
+            steps = [training_step(model, self.data, b, self.optimizer, noise) for b in batches]
+        return [float(terms["loss"]) for terms in steps]
 
     @contextmanager
     def _own_default_noise(self) -> Iterator[None]:

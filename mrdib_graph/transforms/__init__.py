@@ -12,8 +12,7 @@ from mrdib_graph.transforms.second_order_graph import SecondOrderGraph
 from mrdib_graph.transforms.split_interactions import SplitInteractions
 from mrdib_graph.transforms.split_leaks import split_leaks
 from mrdib_graph.transforms.user_cooccurrence_graph import UserCooccurrenceGraph
-from mrdib_graph.transforms.user_history_graph import UserHistoryGraph
-from mrdib_graph.transforms.user_item_graph import UserItemGraph
+from mrdib_graph.transforms.user_item_graph import UserHistoryGraph, UserItemGraph
 
 __all__ = [
     "AlignFeatures",

@@ -17,7 +17,7 @@ from mrdib_graph.options import Count, checked
 from mrdib_graph.sparse import SparseMatrix
 from mrdib_graph.transforms.drop_derived import drop_feature_derived
 from mrdib_graph.transforms.row_blocks import BLOCK_VALUES
-from mrdib_graph.transforms.user_history_graph import UserHistoryGraph
+from mrdib_graph.transforms.user_item_graph import UserHistoryGraph
 
 Neighbors = Literal["interactions", "knn"]
 Step = Callable[[Tensor], Tensor]

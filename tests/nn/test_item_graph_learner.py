@@ -140,7 +140,7 @@ def test_negative_row_sums_weigh_nothing() -> None:
 
 def test_options() -> None:
     assert repr(ItemGraphLearner(3)) == "ItemGraphLearner(k=3, norm='joint')"
-    with pytest.raises(ConfigError, match="learned_norm: got 'both'"):
+    with pytest.raises(ConfigError, match="norm: got 'both'"):
         ItemGraphLearner(3, "both")  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match="search: got 'best', expected one of auto, exact, faiss"):
         ItemGraphLearner(3, search="best")  # type: ignore[arg-type]
