@@ -71,7 +71,7 @@ def encode_images(
 
 
 def _paths(paths: Sequence[str | Path | None]) -> list[Path | None]:
-    given = one_for_each_item(paths, "paths", "image", str | Path)
+    given: list[str | Path | None] = one_for_each_item(paths, "paths", "image", str | Path)
     for row, path in enumerate(given):
         if path == "":
             raise ConfigError(f"paths[{row}]: got '', expected an image's path, or None")

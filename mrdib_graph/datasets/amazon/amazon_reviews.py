@@ -183,7 +183,7 @@ class AmazonReviews(MMRecFolder):
         for modality, path in self.build.features.items():
             if not Path(path).is_file():
                 raise DataError(f"{path}: there is no such feature file for '{modality}'")
-            made["features"][modality] = file_digest(path)
+            made["features"][modality] = file_digest(Path(path))
         # A function does not say what it does: without a fingerprint nothing of it is reused.
         made["encode_text"] = getattr(self.build.encode_text, "fingerprint", None)
         if isinstance(self.build.encode_text, str | Mapping):
