@@ -129,8 +129,8 @@ def _record(
 
 
 def one_for_each_item(
-    values: Sequence[T | None], name: str, what: str, kinds: type | UnionType
-) -> list[T | None]:
+    values: Sequence[T], name: str, what: str, kinds: type | UnionType
+) -> list[T]:
     """The values as a list; an empty one, as None, is missing.
 
     Args:
