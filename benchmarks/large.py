@@ -3,14 +3,14 @@
     python benchmarks/large.py --backbone lightgcn,vbpr,lattice --out benchmarks/results/large.json
     python benchmarks/large.py --shape electronics --backbone lattice --batch-size 2048
 
-The graph is seeded and random, with long-tailed degrees (``shapes.py``).  By default it has 500,000
-users, 1,000,000 items, 5,000,000 training interactions, and features 128 and 64 wide; ``--shape``
-takes the counts and the widths of a public data set instead.  Each backbone runs in a process of
-its own that cannot take more than ``--limit-gb`` of memory.  Item graphs of more than 100,000 items
-are searched by FAISS where it is installed (extra ``ann``), and their recall is reported;
-``--search`` decides otherwise.  Whole graphs want large batches: a step passes messages along every
-edge, whatever its batch.  Name an empty folder in ``MRDIB_GRAPH_CACHE``, or graphs that were built
-before are read instead of built.
+The graph is seeded and random, with long-tailed degrees (``mrdib_graph.testing.random_graph``).  By
+default it has 500,000 users, 1,000,000 items, 5,000,000 training interactions, and features 128 and
+64 wide; ``--shape`` takes the counts and the widths of a public data set instead.  Each backbone
+runs in a process of its own that cannot take more than ``--limit-gb`` of memory.  Item graphs of
+more than 100,000 items are searched by FAISS where it is installed (extra ``ann``), and their
+recall is reported; ``--search`` decides otherwise.  Whole graphs want large batches: a step passes
+messages along every edge, whatever its batch.  Name an empty folder in ``MRDIB_GRAPH_CACHE``, or
+graphs that were built before are read instead of built.
 """
 
 from __future__ import annotations

@@ -24,26 +24,25 @@ import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
-sys.path.insert(0, str(Path(__file__).parent))
-
-from over_data import METRICS, with_data_seed
-from paired import Result, paired_table
-from script import numbers, seeds_of, start, write_json
-
 from mrdib_graph import graph
-from mrdib_graph.cli import run as main_job
+from mrdib_graph.cli.exit_status import exit_status
+from mrdib_graph.cli.parser import name_list, number_list
+from mrdib_graph.cli.run import build_parser, read_config
 from mrdib_graph.errors import ConfigError, suggest
 from mrdib_graph.evaluation import Evaluator, slice_metrics
 from mrdib_graph.experiment import (
     Arm,
-    build_arm,
+    RunConfig,
     build_arms,
     open_dataset,
     possible_arms,
-    train_arm,
+    train_arms,
 )
-from mrdib_graph.experiment.config import RunConfig, settings_name
+from mrdib_graph.experiment.config import settings_name
+from mrdib_graph.experiment.over_seeds import METRICS, over_seeds, with_data_seed
+from mrdib_graph.experiment.paired_table import Result, paired_table
 from mrdib_graph.experiment.recommenders import backbone_class
+from mrdib_graph.plotting import missing_curves
 from mrdib_graph.transforms import MaskFeatures, PropagateFeatures
 from mrdib_graph.typing import Metrics
 
@@ -113,7 +112,7 @@ def available(names: Sequence[str], config: RunConfig, data: HeteroData) -> dict
 
 
 def _why_not(method: Method, config: RunConfig, data: HeteroData) -> str:
-    backbone = config.backbone[0]
+    [backbone] = config.backbone
     known = inspect.signature(backbone_class(backbone)).parameters
     lacking = [name for name in method.options if name not in known]
     if lacking:
@@ -122,23 +121,17 @@ def _why_not(method: Method, config: RunConfig, data: HeteroData) -> str:
         return "there is one modality"
     reasons: list[str] = []
     possible_arms([arm_of(method, config)], data, reasons.append)
-    return "; ".join(reasons)
+    return "".join(reasons)
 
 
-def with_method(config: RunConfig, method: Method) -> RunConfig:
-    """The configuration with what a method sets: options of the backbone, and learned codes."""
+def arm_of(method: Method, config: RunConfig) -> Arm:
+    """The arm that a method trains: with options of the backbone, and learned codes."""
     name = settings_name(config.backbone[0])
     settings = config.settings[name]
     options = {**settings.options, **method.options}
     changed = dataclasses.replace(settings, options=options, missing_codes=method.learned)
-    return dataclasses.replace(config, settings={**config.settings, name: changed})
-
-
-def arm_of(method: Method, config: RunConfig) -> Arm:
-    """What a method trains."""
-    backbone = config.backbone[0]
-    settings = with_method(config, method).settings[settings_name(backbone)]
-    return build_arm(settings, backbone, method.arm)
+    settings_of = {**config.settings, name: changed}
+    return build_arms(dataclasses.replace(config, arms=[method.arm], settings=settings_of))[0]
 
 
 def without_filling(method: Method) -> Method:
@@ -153,13 +146,15 @@ def lacking_items(data: HeteroData) -> Tensor:
 
 
 def train_and_test(
-    method: Method, config: RunConfig, seed: int, data: HeteroData, lacking: Tensor, part: str
+    method: Method, config: RunConfig, data: HeteroData, lacking: Tensor, part: str
 ) -> Metrics:
     """Train one method on masked data; its metrics over all items and over those lacking."""
     if method.fill != "none":
         data = PropagateFeatures(method.fill)(data)
     evaluator = Evaluator(data)
-    trained = train_arm(arm_of(method, config), seed, data, evaluator, quiet=config.quiet)
+    [trained] = train_arms(
+        [arm_of(method, config)], config.seeds, data, evaluator, quiet=config.quiet
+    )
     result = trained.fit.test_result
     if part == "val":
         device = next(trained.recommender.parameters()).device
@@ -177,7 +172,7 @@ def run_seed(
     """Metrics of every share and method on one data seed."""
     here = with_data_seed(config, seed)
     whole = open_dataset(here)[0]
-    masked = arguments.masked.split(",") if arguments.masked else None
+    masked = name_list(arguments.masked) if arguments.masked else None
     found: dict[str, Result] = {}
     for share in arguments.shares:
         data = MaskFeatures(share, seed, masked)(whole)
@@ -188,9 +183,7 @@ def run_seed(
             if not bool(lacking.any()):  # nothing to fill
                 method = without_filling(method)
             if str(method) not in done:
-                done[str(method)] = train_and_test(
-                    method, here, seed, data, lacking, arguments.part
-                )
+                done[str(method)] = train_and_test(method, here, data, lacking, arguments.part)
             rows[name] = done[str(method)]
         found[f"{share:g}"] = rows
         line = ", ".join(f"{name} {m[METRICS[0]]:.4f}" for name, m in rows.items())
@@ -222,23 +215,17 @@ def summary(results: Sequence[Mapping[str, Result]]) -> str:
 
 def _without_twins(rows: Sequence[Result]) -> list[Result]:
     """Without the methods that were another's training, as nothing was missing to be filled."""
-
-    def twin(name: str) -> bool:
-        plain = without_filling(METHODS[name])
-        return plain != METHODS[name] and any(
-            all(row[name] == row[other] for row in rows)
-            for other in rows[0]
-            if METHODS[other] == plain
-        )
-
-    kept = [name for name in rows[0] if not twin(name)]
+    plain = [name for name in rows[0] if METHODS[name] == without_filling(METHODS[name])]
+    kept = [
+        name
+        for name in rows[0]
+        if name in plain or not any(all(row[name] == row[p] for row in rows) for p in plain)
+    ]
     return [{name: row[name] for name in kept} for row in rows]
 
 
 def draw(results: Sequence[Mapping[str, Result]], path: Path) -> None:
     """The figure: the main metric over the share masked, on all items and on those lacking."""
-    from mrdib_graph.plotting import missing_curves
-
     panels: dict[str, dict[str, dict[float, list[float]]]] = {}
     for title, metric in (("all items", METRICS[0]), ("items lacking a modality", LACKING[0])):
         lines: dict[str, dict[float, list[float]]] = {}
@@ -255,7 +242,7 @@ def draw(results: Sequence[Mapping[str, Result]], path: Path) -> None:
 
 def main(argv: list[str]) -> None:
     """Run every data seed, print the tables, and write them where ``--out`` says."""
-    parser = main_job.build_parser()
+    parser = build_parser()
     parser.add_argument("--data-seeds", default="1,2,3,4,5", help="comma list")
     parser.add_argument("--shares", default="0,0.1,0.3,0.5,0.7,0.9", help="masked, comma list")
     parser.add_argument("--methods", default=DEFAULT, help=f"some of {', '.join(METHODS)}")
@@ -265,26 +252,20 @@ def main(argv: list[str]) -> None:
     if arguments.arms is not None:
         raise ConfigError("--arms: the methods say what is trained; use --methods")
     out, arguments.out = arguments.out, None
-    config = main_job.read_config(arguments)
+    config = read_config(arguments)
     if len(config.backbone) != 1:
         raise ConfigError(f"--backbone: got {', '.join(config.backbone)}, expected one")
-    arguments.shares = numbers(arguments.shares, "--shares")
-    seeds = seeds_of(arguments.data_seeds, "--data-seeds")
+    arguments.shares = number_list(arguments.shares, "--shares", float)
+    seeds = number_list(arguments.data_seeds, "--data-seeds", int)
     data = open_dataset(with_data_seed(config, seeds[0]))[0]
-    methods = available(arguments.methods.split(","), config, data)
-    arms = sorted({method.arm for method in methods.values()})
-    config = dataclasses.replace(config, arms=arms)
-    for method in methods.values():
-        build_arms(with_method(config, method))
-    results: list[dict[str, Result]] = []
-    for seed in seeds:
-        results.append(run_seed(config, seed, methods, arguments))
-        if out is not None:
-            write_json(Path(out), {"data_seeds": seeds[: len(results)], "results": results})
+    methods = available(name_list(arguments.methods), config, data)
+    results = over_seeds(
+        "data_seeds", seeds, lambda seed: run_seed(config, seed, methods, arguments), out
+    )
     print("\n" + summary(results))
     if out is not None:
         draw(results, Path(out).with_suffix(".png"))
 
 
 if __name__ == "__main__":
-    start(main)
+    sys.exit(exit_status(main))

@@ -29,16 +29,18 @@ def grid(main_job: ModuleType, load_job) -> ModuleType:
 def search(grid: ModuleType, *flags: str) -> str:
     out = io.StringIO()
     with contextlib.redirect_stdout(out):
-        grid.search(list(flags))
+        grid.main(list(flags))
     return out.getvalue()
 
 
-def test_a_key_and_its_values(grid: ModuleType) -> None:
-    assert grid.parse_grid("reg_fused=0.01,0.02") == ("reg_fused", ["0.01", "0.02"])
-    assert grid.parse_grid("a.b=x") == ("a.b", ["x"])
+def test_points_are_every_value_with_every_other(grid: ModuleType) -> None:
+    assert grid.parse_grid(["a=x"]) == [{"a": "x"}]
+    assert grid.parse_grid(["a.b=1,2", "c=3,4"]) == [
+        {"a.b": b, "c": c} for b in ("1", "2") for c in ("3", "4")
+    ]
     for text in ("reg_fused", "reg_fused=", "=1"):
         with pytest.raises(ConfigError, match="expected KEY=VALUE,VALUE"):
-            grid.parse_grid(text)
+            grid.parse_grid([text])
 
 
 def test_every_arm_at_every_point(grid: ModuleType, tiny_flags: list[str]) -> None:
@@ -93,14 +95,14 @@ def test_a_wrong_key_fails_before_anything_is_read(
         ("arms.mrdib.alpha_k=1", "alpha_kl"),
     ):
         with pytest.raises(ConfigError, match=f"did you mean '{near}'"):
-            grid.search([*flags, axis])
+            grid.main([*flags, axis])
 
 
 def test_as_a_program() -> None:
     command = [sys.executable, str(GRID), "--grids", "reg_fused=1"]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 2 and not done.stdout
-    assert done.stderr == "error: unknown flag --grids; did you mean '--grid'? See --help\n"
+    assert done.stderr == "error: unknown flag --grids; did you mean '--grid'? See grid.py --help\n"
 
 
 def test_a_table_of_the_points(grid: ModuleType, tiny_flags: list[str], tmp_path: Path) -> None:
@@ -121,5 +123,5 @@ def test_a_table_of_the_points(grid: ModuleType, tiny_flags: list[str], tmp_path
 
 def test_a_key_twice_is_refused(grid: ModuleType, tiny_flags: list[str]) -> None:
     axes = ["--grid", "reg_fused=0.1", "--grid", "reg_fused=0.2"]
-    with pytest.raises(ConfigError, match="--grid: got reg_fused, reg_fused, which names one"):
-        grid.search([*tiny_flags, "--backbone", "vbpr", *axes])
+    with pytest.raises(ConfigError, match="--grid: got reg_fused twice; give its values"):
+        grid.main([*tiny_flags, "--backbone", "vbpr", *axes])

@@ -83,7 +83,7 @@ def test_nothing_missing_means_nothing_filled(done: tuple[Path, str]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("method", "arm", "options"),
+    ("method", "name", "options"),
     [
         ("zero-fill", "bare", []),
         ("propagation", "bare", []),
@@ -95,7 +95,7 @@ def test_a_cell_is_that_training(
     main_job: ModuleType,
     tiny_flags: list[str],
     method: str,
-    arm: str,
+    name: str,
     options: list[str],
 ) -> None:
     flags = [*tiny_flags, "--backbone", "vbpr", "--seeds", "3", "--set", "dataset_options.seed=3"]
@@ -108,13 +108,12 @@ def test_a_cell_is_that_training(
         lacking |= ~graph.item_features(data, modality)[1]
     if method == "propagation":
         data = PropagateFeatures()(data)
-    one = build_arm(config.settings["vbpr"], "vbpr", arm)
-    trained = train_arm(one, 3, data, Evaluator(data))
-    part = slice_metrics(trained.fit.test_result, items=lacking).mean
+    arm = train_arm(build_arm(config.settings["vbpr"], "vbpr", name), 3, data, Evaluator(data))
+    part = slice_metrics(arm.fit.test_result, items=lacking).mean
     found = json.loads(done[0].read_text(encoding="utf-8"))["results"][0]["0.5"][method]
     assert found == {
-        "recall@20": trained.fit.test["recall@20"],
-        "ndcg@20": trained.fit.test["ndcg@20"],
+        "recall@20": arm.fit.test["recall@20"],
+        "ndcg@20": arm.fit.test["ndcg@20"],
         "lacking recall@20": part["recall@20"],
         "lacking ndcg@20": part["ndcg@20"],
     }
@@ -179,7 +178,7 @@ def test_neighbours_in_other_modalities_need_two(
         (["--backbone", "vbpr,lattice"], "--backbone: got vbpr, lattice, expected one"),
         (["--shares", "0,a"], "--shares: got '0,a', expected numbers"),
         (["--shares", "0,0"], "names one twice"),
-        (["--shares", "1"], "share: got 1.0, expected a number from 0 to below 1"),
+        (["--shares", "1"], "share: got 1.0, expected"),
     ],
 )
 def test_wrong_flags_are_named(

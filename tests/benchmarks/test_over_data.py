@@ -6,7 +6,6 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from scipy.stats import ttest_rel
 
 from mrdib_graph.errors import ConfigError
 from mrdib_graph.evaluation import Evaluator
@@ -14,7 +13,6 @@ from mrdib_graph.experiment import build_arm, open_dataset, train_arm
 from mrdib_graph.experiment.config import RunConfig
 
 ARMS = ("bare", "mrdib", "mrdib-late", "content-loss-late")
-PARTNER = "bare-late"  # of the arms on late fusion, added
 SMALL = [
     *("--backbone", "lightgcn,vbpr", "--arms", ",".join(ARMS), "--baselines", "popularity"),
     *("--no-mlflow", "--quiet", "--epochs", "2", "--embedding-dim", "8", "--data-seeds", "1,2,3"),
@@ -39,26 +37,11 @@ def content(over_data: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> 
 def test_every_arm_that_a_backbone_can_have_is_trained_on_every_data_set(content) -> None:
     assert content["data_seeds"] == [1, 2, 3]
     names = ["popularity closed-form", "lightgcn bare"]
-    names += [f"lightgcn {arm}" for arm in (*ARMS[2:], PARTNER)]
-    names += [f"vbpr {arm}" for arm in (*ARMS, PARTNER)]
+    late = [*ARMS[2:], "bare-late"]  # the partner is added
+    names += [f"lightgcn {arm}" for arm in late] + [f"vbpr {arm}" for arm in (*ARMS[:2], *late)]
     assert all(list(of_seed) == names for of_seed in content["results"])
     values = [of_seed["lightgcn bare"]["recall@20"] for of_seed in content["results"]]
     assert len(set(values)) == 3, "data seeds give different data"
-
-
-def test_comparisons_are_paired_over_data_seeds(over_data, content) -> None:
-    results = content["results"]
-    table = over_data.summary(results)
-    line = next(x for x in table.splitlines() if x.startswith("| vbpr mrdib-late"))
-    cells = [cell.strip() for cell in line.strip("|").split("|")]
-    bare, late = ([r[f"vbpr {arm}"]["recall@20"] for r in results] for arm in ("bare", ARMS[2]))
-    gain = 100 * (sum(late) / sum(bare) - 1)
-    assert cells[3] == f"{round(gain, 1) + 0.0:+.1f}"
-    p = float(ttest_rel(late, bare).pvalue)
-    assert float(cells[5].split()[0].lstrip("<")) == pytest.approx(p, abs=0.006)
-    head = [x.strip() for x in table.splitlines()[0].strip("|").split("|")]
-    assert head[3] == "over bare %" and head[6] == "mrdib over it %"
-    assert head[9] == "mrdib-late over it %" and cells[9] == ""
 
 
 def test_a_cell_is_the_test_of_that_training(over_data, main_job, content) -> None:
@@ -68,14 +51,6 @@ def test_a_cell_is_the_test_of_that_training(over_data, main_job, content) -> No
     data = open_dataset(config)[0]
     arm = train_arm(build_arm(config.settings["vbpr"], "vbpr", "mrdib"), 2, data, Evaluator(data))
     assert content["results"][1]["vbpr mrdib"] == arm.fit.test != arm.fit.val
-
-
-def test_a_data_seed_splits_a_real_set_anew_and_is_the_training_seed(over_data) -> None:
-    real = over_data.with_data_seed(RunConfig(dataset="shop/", split_seed=9), 4)
-    assert (real.split_seed, real.seeds, real.dataset_options) == (4, [4], {})
-    planted = over_data.with_data_seed(RunConfig(dataset_options={"num_users": 5, "seed": 9}), 4)
-    assert (planted.split_seed, planted.seeds) == (0, [4])
-    assert planted.dataset_options == {"num_users": 5, "seed": 4}
 
 
 def test_what_was_done_before_a_failure_is_kept(
@@ -94,7 +69,7 @@ def test_what_was_done_before_a_failure_is_kept(
     assert found["data_seeds"] == [1, 2] and len(found["results"]) == 2
 
 
-@pytest.mark.parametrize("flag", ["--print-config", "--debug", "--resume=runs/a"])
+@pytest.mark.parametrize("flag", ["--print-config", "--tune=3", "--resume=runs/a"])
 def test_what_only_the_main_job_does_is_refused(over_data, flag: str) -> None:
     with pytest.raises(ConfigError, match=f"unknown flag {flag.partition('=')[0]}"):
         over_data.main([*SMALL, flag])
