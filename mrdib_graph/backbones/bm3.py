@@ -20,7 +20,6 @@ from mrdib_graph.losses import cosine_distance, emb_norm
 from mrdib_graph.nn import Projection
 from mrdib_graph.options import NonNegative, NonNegativeInt, Probability, checked
 from mrdib_graph.subgraph import Sampling, table_rows
-from mrdib_graph.transforms import UserItemGraph
 from mrdib_graph.typing import Embeddings, Fused, Placement, Rows, Terms
 
 
@@ -97,7 +96,7 @@ class BM3(IDGraph):
     @property
     def graphs(self) -> Sequence[BaseTransform]:
         """The symmetrically normalised user-item graph."""
-        return (UserItemGraph("sym"), *self.modality_users.graphs)
+        return (*super().graphs, *self.modality_users.graphs)
 
     @property
     def not_sampled(self) -> str | None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Unpack
 
 import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
+from torch_geometric.transforms import BaseTransform
 
 from mrdib_graph import graph
 from mrdib_graph.backbones.backbone import Backbone, Sizes, embedding
@@ -14,6 +16,7 @@ from mrdib_graph.nn import LightConv
 from mrdib_graph.options import NonNegativeInt, checked
 from mrdib_graph.sparse import SparseMatrix
 from mrdib_graph.subgraph import ALL, Messages, Sampling, table_rows
+from mrdib_graph.transforms import UserItemGraph
 
 
 class IDGraph(Backbone):
@@ -36,6 +39,11 @@ class IDGraph(Backbone):
         self.user = embedding(self.num_users, self.embedding_dim)
         self.item = embedding(self.num_items, self.embedding_dim)
         self.conv = LightConv(num_layers)
+
+    @property
+    def graphs(self) -> Sequence[BaseTransform]:
+        """The symmetrically normalised user-item graph."""
+        return (UserItemGraph("sym"),)
 
     def user_item_matrix(self, data: HeteroData) -> SparseMatrix:
         """G, of the whole graph or of a subgraph."""

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Literal, Unpack
 
 import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
-from torch_geometric.transforms import BaseTransform
 
 from mrdib_graph.backbones.backbone import Sizes, Step
 from mrdib_graph.backbones.id_graph import IDGraph
 from mrdib_graph.losses import emb_norm, l2_half
 from mrdib_graph.options import NonNegative, NonNegativeInt, checked
 from mrdib_graph.subgraph import table_rows
-from mrdib_graph.transforms import UserItemGraph
 from mrdib_graph.typing import Embeddings, Fused, Rows, Terms
 
 
@@ -52,11 +49,6 @@ class LightGCN(IDGraph):
         super().__init__(num_layers, **sizes)
         self.reg_norm = reg_norm
         self.loss_weights = {"reg": reg}
-
-    @property
-    def graphs(self) -> Sequence[BaseTransform]:
-        """The symmetrically normalised user-item graph."""
-        return (UserItemGraph("sym"),)
 
     def encode(self, data: HeteroData) -> Embeddings:
         """Propagate the ID tables."""

@@ -5,13 +5,7 @@ from __future__ import annotations
 from torch_geometric.data import HeteroData
 
 from mrdib_graph import graph
-from mrdib_graph.sparse import SparseMatrix
-from mrdib_graph.subgraph import ALL, Messages
-
-
-def user_item_messages(matrix: SparseMatrix, norm: str, num_hops: int) -> Messages:
-    """Messages along the user-item graph [U + I, U + I] of a norm."""
-    return Messages(f"user_item_{norm}", matrix, ALL, ALL, num_hops)
+from mrdib_graph.subgraph import Messages
 
 
 def history_messages(data: HeteroData, norm: str, num_hops: int) -> Messages:

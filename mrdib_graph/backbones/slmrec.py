@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 from torch.nn import Linear, ModuleDict, Sequential, init
 from torch_geometric.data import HeteroData
-from torch_geometric.transforms import BaseTransform
 
 from mrdib_graph import graph
 from mrdib_graph.backbones.backbone import Sizes, Step
@@ -17,7 +16,6 @@ from mrdib_graph.backbones.id_graph import IDGraph
 from mrdib_graph.losses import info_nce
 from mrdib_graph.options import NonNegative, NonNegativeInt, Positive, checked
 from mrdib_graph.subgraph import Sampling, table_rows
-from mrdib_graph.transforms import UserItemGraph
 from mrdib_graph.typing import Embeddings, Fused, Rows, Terms
 
 
@@ -87,11 +85,6 @@ class SLMRec(IDGraph):
         width = d * (1 + len(self.modalities))
         self.fusion = ModuleDict({t: _linear(width, d) for t in (graph.USER, graph.ITEM)})
         self.chain, self.side = _contrast_maps(self.modalities, d)
-
-    @property
-    def graphs(self) -> Sequence[BaseTransform]:
-        """The symmetrically normalised user-item graph."""
-        return (UserItemGraph("sym"),)
 
     def sampling(self, data: HeteroData) -> Sampling:
         """L hops along the user-item graph, on the IDs and on the features of every item there."""

@@ -142,7 +142,7 @@ def test_options() -> None:
     assert repr(ItemGraphLearner(3)) == "ItemGraphLearner(k=3, norm='joint')"
     with pytest.raises(ConfigError, match="norm: got 'both'"):
         ItemGraphLearner(3, "both")  # type: ignore[arg-type]
-    with pytest.raises(ConfigError, match="search: got 'best', expected one of auto, exact, faiss"):
+    with pytest.raises(ConfigError, match="search: got 'best', expected auto, exact or faiss"):
         ItemGraphLearner(3, search="best")  # type: ignore[arg-type]
 
 
