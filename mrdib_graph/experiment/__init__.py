@@ -22,20 +22,10 @@ if TYPE_CHECKING:
     from mrdib_graph.experiment.saved_run import RestoredArm, SavedRun
     from mrdib_graph.experiment.trained_arm import TrainedArm, train_arm, train_arms
 
-_HOME = {
-    "arm_tuner": ("ArmTuner",),
-    "arms": ("Arm", "build_arm", "build_arms", "possible_arms"),
-    "recommenders": ("build_recommender",),
-    "config": ("RunConfig", "Settings"),
-    "run_dataset": ("open_dataset",),
-    "outputs": ("Outputs",),
-    "presets": ("ARMS", "CONTROLS", "PAPER"),
-    "results": ("ArmComparison", "ArmResult", "SeedResult", "compare_arms"),
-    "runner": ("Experiment",),
-    "saved_run": ("RestoredArm", "SavedRun"),
-    "trained_arm": ("TrainedArm", "train_arm", "train_arms"),
-    "run_tuning": ("tune",),
-}
+_MODULES = (
+    *("config", "presets", "arms", "recommenders", "run_dataset", "results", "trained_arm"),
+    *("outputs", "saved_run", "runner", "arm_tuner", "run_tuning"),
+)
 
 __all__ = [
     "ARMS",
@@ -66,9 +56,10 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    for module, names in _HOME.items():
-        if name in names:
-            return getattr(importlib.import_module(f"{__name__}.{module}"), name)
+    for module in _MODULES if name in __all__ else ():
+        found = vars(importlib.import_module(f"{__name__}.{module}"))
+        if name in found:
+            return found[name]
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

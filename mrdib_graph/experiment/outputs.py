@@ -27,6 +27,18 @@ class Outputs:
         resume: Whether it must exist already.
         tuned: Whether it may hold a search for settings, and no run yet.
 
+    Attributes:
+        config: The resolved configuration.
+        dataset: What the data were when the run began.
+        results: All results.
+        per_user: Every test user's metrics.
+        report: The report in Markdown.
+        figures: Folder of pictures.
+        bundle: Folder of the tables of the best recommender.
+        tuning: Folder of a search for settings.
+        database: MLflow's database, unless another address is given.
+        outbox: Where events wait that the tracking server did not take yet.
+
     Raises:
         ConfigError: A fresh run in a folder that holds one, or a resume where there is none.
     """
@@ -35,6 +47,16 @@ class Outputs:
         self.folder = folder.absolute()
         self.resume = resume
         self.tuned = tuned
+        self.config = self.folder / "config.yaml"
+        self.dataset = self.folder / "dataset.json"
+        self.results = self.folder / "results.json"
+        self.per_user = self.folder / "per_user.parquet"
+        self.report = self.folder / "report.md"
+        self.figures = self.folder / "figures"
+        self.bundle = self.folder / "bundle"
+        self.tuning = self.folder / "tuning"
+        self.database = self.folder / "mlflow.db"
+        self.outbox = self.folder / "mlflow-outbox"
         if resume and not self.config.is_file():
             raise ConfigError(f"--resume {folder}: no run there (no config.yaml)")
         self._check_empty()
@@ -85,56 +107,6 @@ class Outputs:
                 f"--out {self.folder}: the folder is not empty; choose another, or continue the "
                 f"run there with --resume {self.folder}"
             )
-
-    @property
-    def config(self) -> Path:
-        """The resolved configuration."""
-        return self.folder / "config.yaml"
-
-    @property
-    def dataset(self) -> Path:
-        """What the data were when the run began."""
-        return self.folder / "dataset.json"
-
-    @property
-    def results(self) -> Path:
-        """All results."""
-        return self.folder / "results.json"
-
-    @property
-    def per_user(self) -> Path:
-        """Every test user's metrics."""
-        return self.folder / "per_user.parquet"
-
-    @property
-    def report(self) -> Path:
-        """The report in Markdown."""
-        return self.folder / "report.md"
-
-    @property
-    def outbox(self) -> Path:
-        """Where events wait that the tracking server did not take yet."""
-        return self.folder / "mlflow-outbox"
-
-    @property
-    def tuning(self) -> Path:
-        """Folder of a search for settings."""
-        return self.folder / "tuning"
-
-    @property
-    def figures(self) -> Path:
-        """Folder of pictures."""
-        return self.folder / "figures"
-
-    @property
-    def bundle(self) -> Path:
-        """The tables of the best recommender."""
-        return self.folder / "bundle"
-
-    @property
-    def database(self) -> Path:
-        """MLflow's database, unless another address is given."""
-        return self.folder / "mlflow.db"
 
     def checkpoint(self, label: str, seed: int) -> Path:
         """Checkpoint of one arm and seed."""

@@ -84,15 +84,6 @@ def train_arm(
     fit = trainer.fit(
         recommender, data, checkpoint=checkpoint, resume=resume, label=f"{arm.label}, seed {seed}"
     )
-    result = SeedResult(
-        seed=seed,
-        best_epoch=fit.best_epoch,
-        epochs=fit.epochs,
-        seconds_per_epoch=fit.seconds_per_epoch,
-        peak_memory_mb=fit.peak_memory_mb,
-        val=fit.val,
-        test=fit.test,
-        users=fit.test_result.users,
-        per_user=fit.test_result.per_user,
-    )
+    users = fit.test_result
+    result = SeedResult(seed, *fit[:6], users=users.users, per_user=users.per_user)
     return TrainedArm(arm, seed, recommender, fit, result)

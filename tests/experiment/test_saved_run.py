@@ -11,7 +11,14 @@ import torch
 
 from mrdib_graph.errors import CheckpointError, ConfigError, DataError
 from mrdib_graph.evaluation import Evaluator
-from mrdib_graph.experiment import Experiment, Outputs, SavedRun, compare_arms, run_tracking
+from mrdib_graph.experiment import (
+    Experiment,
+    Outputs,
+    RestoredArm,
+    SavedRun,
+    compare_arms,
+    run_tracking,
+)
 from mrdib_graph.experiment import config as configuration
 from mrdib_graph.experiment.config import RunConfig, Settings
 from mrdib_graph.tracking import Tracker
@@ -55,6 +62,7 @@ def test_the_best_recommender_comes_back_to_the_bit(finished: Path) -> None:
     before = torch.get_rng_state()
     saved = SavedRun(finished)
     run = saved.restore(device="cpu")
+    assert isinstance(run, RestoredArm)
     assert torch.equal(torch.get_rng_state(), before)
     user, item = run.recommender.tables(run.data)
     assert torch.equal(user, saved.bundle.user_table) and torch.equal(item, saved.bundle.item_table)
