@@ -142,7 +142,7 @@ def test_ids_cannot_drive_the_terminal(finished: Path, tmp_path: Path, capsys) -
         ("--run RUN --user 7 --items 3", 2, "did you mean '--item'?"),
         ("--run RUN --user 600 --item 3", 2, "user: '600' is unknown"),
         ("--run RUN --user 7 --item x3", 2, "item: 'x3' is unknown"),
-        ("--run RUN --user 7 --top 0", 2, "k: got 0, expected 1 to 50"),
+        ("--run RUN --user 7 --top 0", 2, "k: got 0, expected a whole number from 1 to 50"),
         ("--run RUN --user 7 --top 3 --arm vbpr-br", 2, "expected one of the run's: vbpr-bare"),
         ("--run RUN --user 7 --top 3 --seed 8", 2, "seed: got 8, expected one of 0"),
         ("--run RUN --user 7 --top 3 --permutations 0", 2, "got 0, expected 1 or more"),
