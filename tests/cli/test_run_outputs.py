@@ -21,7 +21,8 @@ from mrdib_graph.experiment import config as configuration
 from mrdib_graph.serving import Bundle
 
 METRICS = [f"{m}@{k}" for m in ("recall", "ndcg", "precision", "map") for k in (5, 10, 20, 50)]
-TRAINED = [("vbpr", "bare"), ("vbpr", "mrdib"), ("vbpr", "noise"), ("lightgcn", "bare")]
+VBPR = ("bare", "mrdib", "noise", "bare-late")  # the last is what mrdib is fairly compared with
+TRAINED = [*(("vbpr", arm) for arm in VBPR), ("lightgcn", "bare")]
 CLOSED = [("popularity", "closed-form"), ("itemknn", "closed-form")]
 
 
@@ -63,7 +64,7 @@ def test_the_files(finished) -> None:
     names = {p.name for p in finished.folder.iterdir() if not p.name.startswith("mlflow.db.")}
     assert names == {
         *("config.yaml", "results.json", "report.md", "per_user.parquet", "figures"),
-        *("checkpoints", "bundle", "mlflow.db", "artifacts", ".lock"),
+        *("checkpoints", "bundle", "mlflow.db", "artifacts", ".lock", "dataset.json"),
     }
     checkpoints = {p.name for p in (finished.folder / "checkpoints").iterdir()}
     assert checkpoints == {f"{b}-{o}-seed{s}.ckpt" for b, o in TRAINED for s in (0, 1)}
@@ -74,7 +75,7 @@ def test_results_have_these_parts(results) -> None:
         *("schema_version", "dataset", "environment", "config", "arms", "comparisons"),
         "information",
     ]
-    assert results["schema_version"] == 1
+    assert results["schema_version"] == 2
 
 
 def test_results_name_the_data(results, data) -> None:
@@ -120,8 +121,12 @@ def test_each_arm_and_seed(results) -> None:
     names = [(a["backbone"], a["arm"]) for a in results["arms"]]
     assert names == CLOSED + TRAINED  # lightgcn has no modality for mrdib or noise to act on
     for found in results["arms"]:
-        assert list(found) == ["backbone", "arm", "late_fusion", "seeds", "mean", "sd"]
-        assert found["late_fusion"] == (found["arm"] == "mrdib")  # by vbpr's stored settings
+        assert list(found) == [
+            *("backbone", "arm", "late_fusion", "partner", "is_control", "seeds", "mean", "sd"),
+        ]
+        assert found["late_fusion"] == (
+            found["arm"] in ("mrdib", "bare-late")
+        )  # by vbpr's stored settings
         trained = found["arm"] != "closed-form"
         assert [s["seed"] for s in found["seeds"]] == ([0, 1] if trained else [0])
         for seed in found["seeds"]:
@@ -172,7 +177,7 @@ def test_the_metrics_are_those_of_the_ranking(results, data) -> None:
 
 
 def test_comparisons_are_those_of_the_arms(results, per_user) -> None:
-    pairs = [("bare", "mrdib"), ("bare", "noise"), ("noise", "mrdib")]
+    pairs = [*(("bare", arm) for arm in VBPR[1:]), ("bare-late", "mrdib"), ("noise", "mrdib")]
     found = results["comparisons"]
     assert [(c["metric"], c["baseline"], c["arm"]) for c in found] == [
         (m, *pair) for m in (list(results["arms"][0]["mean"])) for pair in pairs
@@ -214,7 +219,7 @@ def holm(p_values: list[float]) -> list[float]:
 
 def test_the_information_profile(results) -> None:
     found = results["information"]
-    assert list(found) == ["vbpr-bare", "vbpr-mrdib", "vbpr-noise"]
+    assert list(found) == [f"vbpr-{arm}" for arm in VBPR]
     for profile in found.values():
         assert [m["name"] for m in profile["modalities"]] == ["image", "text"]
         assert [m["name"] for m in profile["own"]] == ["id"]
@@ -249,7 +254,7 @@ def test_the_figures(finished) -> None:
     figures = {p.name: p.read_bytes() for p in (finished.folder / "figures").iterdir()}
     assert all(content.startswith(b"\x89PNG\r\n\x1a\n") for content in figures.values())
     expected = {f"curves-{b}-{o}-seed{s}.png" for b, o in TRAINED for s in (0, 1)} | {"gains.png"}
-    for o in ("bare", "mrdib", "noise"):
+    for o in VBPR:
         expected |= {f"information-vbpr-{o}.png", f"knock-out-vbpr-{o}.png"}
         expected |= {f"information-pairs-vbpr-{o}.png"}
     expected |= {"codes-vbpr-mrdib.png"}  # beside those of bare

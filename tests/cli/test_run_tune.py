@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from mrdib_graph.errors import ConfigError, TrainingError
-from mrdib_graph.experiment import ArmTuner, open_dataset, tune_arms
+from mrdib_graph.experiment import ArmTuner, arm_tuner, open_dataset
 from mrdib_graph.tuning import Trial, TuneConfig, read_trials
 
 try:
@@ -147,7 +147,7 @@ def test_trials_are_children_of_a_tuning_run(tuned) -> None:
 def test_an_interrupted_search_goes_on(
     tiny_job, space: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder, real, calls = tmp_path / "run", tune_arms.train_arm, []
+    folder, real, calls = tmp_path / "run", arm_tuner.train_arm, []
 
     @functools.wraps(real)
     def counted(*given: Any, **options: Any) -> Any:
@@ -156,7 +156,7 @@ def test_an_interrupted_search_goes_on(
             raise KeyboardInterrupt
         return real(*given, **options)
 
-    monkeypatch.setattr(tune_arms, "train_arm", counted)
+    monkeypatch.setattr(arm_tuner, "train_arm", counted)
     flags = ("--backbone", "vbpr", "--arms", "bare,noise", "--tune", 2, "--tune-only")
     flags = (*flags, "--tune-space", space, "--out", folder)
     stopped = tiny_job(*flags)
@@ -188,7 +188,7 @@ def test_all_trials_failing_is_an_error(
     def diverge(*_: Any, **__: Any) -> None:
         raise TrainingError("the loss is not finite")
 
-    monkeypatch.setattr(tune_arms, "train_arm", diverge)
+    monkeypatch.setattr(arm_tuner, "train_arm", diverge)
     flags = ("--backbone", "vbpr", "--arms", "bare", "--tune", 2, "--tune-space", space)
     done = tiny_job(*flags, "--out", tmp_path / "run")
     assert done.status == 1 and "all 2 trials of vbpr-bare failed" in done.err
