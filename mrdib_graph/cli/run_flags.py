@@ -39,7 +39,7 @@ _METHOD = {
     "estimator": "Mutual-information estimator of the arm mrdib.",
     "alpha_kl": "Weight of its kl term, or one for each modality: {text: 0.1, image: 0.2}.",
     "alpha_redundancy": "Weight of its redundancy term.",
-    "alpha_unique": "Weight of its unique term, or one for each modality.",
+    "alpha_unique": "Weight of its unique term.",
 }
 """Options of MRdIB that have a flag."""
 
@@ -162,6 +162,8 @@ def _plain(hint: Any) -> Any:
         return _plain(typing.get_args(hint)[0])
     if typing.get_origin(hint) in (Union, UnionType):
         return _plain(next(part for part in typing.get_args(hint) if part is not type(None)))
+    if typing.get_origin(hint) is list:
+        return list[_plain(typing.get_args(hint)[0])]  # type: ignore[misc]
     return hint
 
 

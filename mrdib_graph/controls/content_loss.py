@@ -12,7 +12,9 @@ from mrdib_graph.typing import Embeddings, Terms, Triplets
 
 
 class ContentLoss(Control):
-    r"""Adds :math:`w\,L_\text{rank}` of the fused score with the items' ID rows set to zero.
+    r"""Asks the content to rank without the IDs, by a second ranking loss.
+
+    Adds :math:`w\,L_\text{rank}` of the fused score with the items' ID rows set to zero.
 
     The plainest way to ask the content to predict: one extra term for all modalities together,
     without bottleneck, decoders or critics.

@@ -13,8 +13,9 @@ from mrdib_graph.typing import Embeddings
 
 
 class Noise(Control):
-    r"""Adds :math:`\sigma\,\bar s\,\varepsilon` to every modality row in training.
+    r"""Adds normal noise of fixed strength to every modality row in training.
 
+    The noise is :math:`\sigma\,\bar s\,\varepsilon`, with standard normal :math:`\varepsilon`.
     :math:`\bar s` is the root mean square of the rows, so the strength is relative.  What a
     stochastic bottleneck gains beyond this comes from what it learns, not from being noisy.
 

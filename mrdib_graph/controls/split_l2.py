@@ -12,7 +12,9 @@ from mrdib_graph.typing import Embeddings, Terms, Triplets
 
 
 class SplitL2(Control):
-    r"""Adds :math:`w\,(\lVert id_u \rVert^2 + \lVert id_i \rVert^2 + \dots) / 2B`.
+    r"""Regularises the ID part harder than the content part.
+
+    Adds :math:`w\,(\lVert id_u \rVert^2 + \lVert id_i \rVert^2 + \dots) / 2B`.
 
     With :math:`w = 0.6\,r` beside ``reg_fused`` r the ID part is regularised 1.6 times as hard as
     the content: a re-weighting of content against IDs that any unique term must beat.
