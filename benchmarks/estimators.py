@@ -16,8 +16,9 @@ import itertools
 import math
 import statistics
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -35,7 +36,7 @@ from mrdib_graph.estimators import MIEstimator
 from mrdib_graph.experiment.environment import environment
 from mrdib_graph.options import Count, NonNegative, checked
 from mrdib_graph.plotting import estimator_errors
-from mrdib_graph.testing.estimators import gaussian_pair
+from mrdib_graph.testing.estimators import gaussian_pair, gaussian_pairs, train_critic
 from mrdib_graph.testing.measure import Timer
 
 DATA = ("fresh", "same")
@@ -86,17 +87,6 @@ def correlation(nats: float, d: int) -> float:
     return math.sqrt(-math.expm1(-2 * nats / d))
 
 
-def batches(
-    rows: int, d: int, nats: float, fresh: bool, generator: Generator
-) -> Iterator[tuple[Tensor, Tensor]]:
-    """Pairs of codes without end: new ones each time, or always the first."""
-    pair = gaussian_pair(rows, d, correlation(nats, d), generator)
-    while True:
-        yield pair
-        if fresh:
-            pair = gaussian_pair(rows, d, correlation(nats, d), generator)
-
-
 def estimates(
     cls: type[MIEstimator], d: int, rows: int, nats: float, data: str, sizes: Sizes
 ) -> list[float]:
@@ -109,17 +99,10 @@ def estimates(
         seed = sizes.seed + 1000 * repeat
         torch.manual_seed(seed)
         estimator, generator = cls(d), Generator().manual_seed(seed)
-        parameters = [p for p in estimator.parameters() if p.requires_grad]
         # without a critic there is nothing to learn by heart: every sample is a fresh one
-        fresh = data == "fresh" or not parameters
-        codes = batches(rows, d, nats, fresh, generator)
-        if parameters:
-            optimizer = torch.optim.Adam(parameters, lr=sizes.learning_rate)
-            for _ in range(sizes.steps):
-                optimizer.zero_grad()
-                torch.autograd.backward(estimator.learning_loss(*next(codes), generator))
-                optimizer.step()
-        estimator.eval()
+        fresh = data == "fresh" or not any(p.requires_grad for p in estimator.parameters())
+        codes = gaussian_pairs(rows, d, correlation(nats, d), generator, fresh)
+        train_critic(estimator, codes, sizes.steps, sizes.learning_rate, generator)
         with torch.no_grad():
             for _ in range(sizes.draws if fresh else 1):
                 values.append(float(estimator(*next(codes), generator)))
@@ -154,10 +137,15 @@ def cost(classes: dict[str, type[MIEstimator]], sizes: Sizes) -> list[Row]:
     """CPU milliseconds of both scalars with their gradients, one thread, median over rounds."""
     found = []
     d = max(sizes.dims)
+
+    def step(estimator: MIEstimator, z1: Tensor, z2: Tensor, generator: Generator) -> None:
+        total = estimator(z1, z2, generator) + estimator.learning_loss(z1, z2, generator)
+        torch.autograd.backward(total)
+
     for rows in sizes.cost_rows:
         generator = Generator().manual_seed(sizes.seed)
         z1, z2 = (z.requires_grad_() for z in gaussian_pair(rows, d, 0.5, generator))
-        steps = [_step(cls(d), z1, z2, generator) for cls in classes.values()]
+        steps = [partial(step, cls(d), z1, z2, generator) for cls in classes.values()]
         values = [1000 * seconds for seconds in Timer("cpu", ROUNDS)(*steps)]
         for name, value in zip(classes, values, strict=True):
             cell = {"estimator": name, "embedding_dim": d, "rows": rows}
@@ -165,26 +153,18 @@ def cost(classes: dict[str, type[MIEstimator]], sizes: Sizes) -> list[Row]:
     return found
 
 
-def _step(
-    estimator: MIEstimator, z1: Tensor, z2: Tensor, generator: Generator
-) -> Callable[[], None]:
-    def run() -> None:
-        total = estimator(z1, z2, generator) + estimator.learning_loss(z1, z2, generator)
-        torch.autograd.backward(total)
-
-    return run
-
-
 def error_table(found: list[Row]) -> str:
     """Bias and standard deviation of each estimator; mean and the same where not in nats."""
-    lines: dict[tuple[Any, ...], list[str]] = {}
-    for row in sorted(found, key=lambda row: DATA.index(row["data"])):
-        text = f"{row['bias']:+.2f} ± {row['sd']:.2f}" if row["in_nats"] else _value(row)
-        key = (row["data"], row["embedding_dim"], row["rows"], f"{row['nats']:g}")
-        lines.setdefault(key, []).append(text)
-    titles = {r["estimator"]: "" if r["in_nats"] else " (its value)" for r in found}
-    headings = ["data", "d", "rows", "nats", *(name + unit for name, unit in titles.items())]
-    return _table(lines, headings)
+
+    def text(row: Row) -> str:
+        value = f"{row['bias']:+.2f}" if row["in_nats"] else f"{row['mean']:.3f}"
+        return f"{value} ± {row['sd']:{'.2f' if row['in_nats'] else '.3f'}}"
+
+    rows = [
+        {**row, "estimator": row["estimator"] + " (its value)" * (not row["in_nats"])}
+        for row in sorted(found, key=lambda row: DATA.index(row["data"]))
+    ]
+    return _table(rows, ("data", "embedding_dim", "rows", "nats"), text)
 
 
 def separation_table(found: list[Row]) -> str:
@@ -192,36 +172,36 @@ def separation_table(found: list[Row]) -> str:
 
     The one number that does not depend on an estimator's scale.
     """
-    low, high = min(row["nats"] for row in found), max(row["nats"] for row in found)
-    cells: dict[tuple[Any, ...], dict[float, Row]] = {}
-    for row in found:
-        if row["data"] == "fresh":
-            key = (row["embedding_dim"], row["rows"], row["estimator"])
-            cells.setdefault(key, {})[row["nats"]] = row
-    lines: dict[tuple[Any, ...], list[str]] = {}
-    for (d, rows, _), by_nats in cells.items():
-        gap = by_nats[high]["mean"] - by_nats[low]["mean"]
-        spread = math.hypot(by_nats[high]["sd"], by_nats[low]["sd"]) / math.sqrt(2)
-        lines.setdefault((d, rows), []).append(f"{gap / spread:.1f}" if spread else "")
-    return _table(lines, ["d", "rows", *dict.fromkeys(row["estimator"] for row in found)])
+    nats = [row["nats"] for row in found]
+    low, high = (
+        [row for row in found if row["data"] == "fresh" and row["nats"] == least]
+        for least in (min(nats), max(nats))
+    )
+    rows = []
+    for below, above in zip(low, high, strict=True):
+        spread = math.hypot(above["sd"], below["sd"]) / math.sqrt(2)
+        apart = f"{(above['mean'] - below['mean']) / spread:.1f}" if spread else ""
+        rows.append({**below, "apart": apart})
+    return _table(rows, ("embedding_dim", "rows"), lambda row: str(row["apart"]))
 
 
 def cost_table(found: list[Row]) -> str:
     """CPU milliseconds and, in brackets, how many times those of the first estimator."""
-    lines: dict[tuple[Any, ...], list[str]] = {}
-    for row in found:
-        text = f"{row['milliseconds']:.1f} ({row['ratio']:.1f})"
-        lines.setdefault((row["embedding_dim"], row["rows"]), []).append(text)
-    return _table(lines, ["d", "rows", *dict.fromkeys(row["estimator"] for row in found)])
+    return _table(
+        found, ("embedding_dim", "rows"), lambda r: f"{r['milliseconds']:.1f} ({r['ratio']:.1f})"
+    )
 
 
-def _value(row: Row) -> str:
-    return f"{row['mean']:.3f} ± {row['sd']:.3f}"
-
-
-def _table(lines: dict[tuple[Any, ...], list[str]], headings: list[str]) -> str:
-    rows = [[*key, *cells] for key, cells in lines.items()]
-    return tabulate(rows, headers=headings, tablefmt="github", disable_numparse=True)
+def _table(rows: list[Row], keys: tuple[str, ...], text: Callable[[Row], str]) -> str:
+    """A line for each value of the keys, with a column for each estimator."""
+    lines: dict[tuple[str, ...], list[str]] = {}
+    for row in rows:
+        key = tuple(f"{row[k]:g}" if k == "nats" else str(row[k]) for k in keys)
+        lines.setdefault(key, []).append(text(row))
+    names = dict.fromkeys(row["estimator"] for row in rows)
+    headings = ["d" if key == "embedding_dim" else key for key in keys]
+    cells = [[*key, *values] for key, values in lines.items()]
+    return tabulate(cells, [*headings, *names], tablefmt="github", disable_numparse=True)
 
 
 def read_sizes(arguments: argparse.Namespace) -> Sizes:

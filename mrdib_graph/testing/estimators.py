@@ -53,6 +53,35 @@ def gaussian_pair(n: int, d: int, r: float, seed: int | Generator) -> tuple[Tens
     return z1, r * z1 + math.sqrt(1 - r * r) * noise
 
 
+def gaussian_pairs(
+    n: int, d: int, r: float, generator: Generator, fresh: bool = True
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Pairs of codes without end: new ones each time, or always the first."""
+    pair = gaussian_pair(n, d, r, generator)
+    while True:
+        yield pair
+        if fresh:
+            pair = gaussian_pair(n, d, r, generator)
+
+
+def train_critic(
+    estimator: MIEstimator,
+    pairs: Iterator[tuple[Tensor, Tensor]],
+    steps: int,
+    learning_rate: float,
+    generator: Generator,
+) -> MIEstimator:
+    """The estimator in eval mode, after its critic, if it has one, took steps of Adam."""
+    parameters = [p for p in estimator.parameters() if p.requires_grad]
+    if parameters:
+        optimizer = torch.optim.Adam(parameters, lr=learning_rate)
+        for _ in range(steps):
+            optimizer.zero_grad()
+            torch.autograd.backward(estimator.learning_loss(*next(pairs), generator))
+            optimizer.step()
+    return estimator.eval()
+
+
 def gaussian_information(d: int, r: float) -> float:
     """Mutual information of :func:`gaussian_pair` in nats, -d log(1 - r^2) / 2."""
     return -0.5 * d * math.log1p(-r * r)
@@ -119,16 +148,9 @@ def _check_finite(estimator: MIEstimator, what: str, z1: Tensor, z2: Tensor) -> 
 
 def _trained_value(cls: type[MIEstimator], options: dict[str, Any], r: float) -> float:
     estimator, generator = cls(_DIM, **options), Generator().manual_seed(5)
-    parameters = [p for p in estimator.parameters() if p.requires_grad]
-    optimizer = torch.optim.Adam(parameters, lr=5e-3) if parameters else None
-    for _ in range(400 if optimizer else 0):
-        assert optimizer is not None
-        optimizer.zero_grad()
-        codes = gaussian_pair(_ROWS, _DIM, r, generator)
-        torch.autograd.backward(estimator.learning_loss(*codes, generator))
-        optimizer.step()
-    estimator.eval()
-    draws = [estimator(*gaussian_pair(_ROWS, _DIM, r, generator), generator) for _ in range(20)]
+    pairs = gaussian_pairs(_ROWS, _DIM, r, generator)
+    train_critic(estimator, pairs, 400, 5e-3, generator)
+    draws = [estimator(*next(pairs), generator) for _ in range(20)]
     return float(torch.stack(draws).mean())
 
 

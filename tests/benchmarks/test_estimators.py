@@ -14,7 +14,7 @@ import torch
 
 from mrdib_graph.errors import ConfigError
 from mrdib_graph.estimators import MINE, Gaussian
-from mrdib_graph.testing.estimators import gaussian_information, gaussian_pair
+from mrdib_graph.testing.estimators import gaussian_information
 
 SCRIPT = Path(__file__).resolve().parents[2] / "benchmarks" / "estimators.py"
 TINY = ["--dims", "2", "--rows", "40", "--steps", "3", "--repeats", "2", "--draws", "3"]
@@ -98,19 +98,11 @@ def test_the_correlation_gives_the_nats_at_every_width(compare: ModuleType) -> N
         assert gaussian_information(d, r) == pytest.approx(nats)
 
 
-def test_the_closed_form_finds_the_nats_and_fresh_means_fresh(compare: ModuleType) -> None:
+def test_the_closed_form_finds_the_nats(compare: ModuleType) -> None:
     sizes = compare.Sizes(repeats=2, draws=20)
     values = compare.estimates(Gaussian, 4, 512, 2.0, "fresh", sizes)
     assert len(set(values)) == 40
     assert sum(values) / 40 == pytest.approx(2.0, abs=0.1)
-    fresh, same = (
-        compare.batches(8, 2, 1.0, fresh, torch.Generator().manual_seed(0))
-        for fresh in (True, False)
-    )
-    first = gaussian_pair(8, 2, compare.correlation(1.0, 2), 0)
-    assert all(torch.equal(a, b) for a, b in zip(next(fresh), first, strict=True))
-    assert next(same)[0] is next(same)[0]
-    assert not torch.equal(next(fresh)[0], first[0])
 
 
 def test_a_critic_learns_its_own_rows_by_heart(compare: ModuleType) -> None:

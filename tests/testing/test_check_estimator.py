@@ -9,7 +9,7 @@ from mrdib_graph import estimators, resolver
 from mrdib_graph.estimators import CLUB, HSIC, MINE, Gaussian, MIEstimator
 from mrdib_graph.estimators.mi_estimator import derangement
 from mrdib_graph.testing import check_estimator
-from mrdib_graph.testing.estimators import gaussian_information, gaussian_pair
+from mrdib_graph.testing.estimators import gaussian_information, gaussian_pair, gaussian_pairs
 
 
 class Third(Gaussian):
@@ -184,3 +184,13 @@ def test_gaussian_pair_has_the_correlation_it_says():
     torch.testing.assert_close(correlation, expected, atol=0.02, rtol=0)
     assert gaussian_information(3, 0.6) == pytest.approx(-1.5 * math.log(0.64))
     assert torch.equal(gaussian_pair(5, 3, 0.6, 1)[0], gaussian_pair(5, 3, 0.6, 1)[0])
+
+
+def test_pairs_are_new_each_time_or_always_the_first() -> None:
+    fresh, same = (
+        gaussian_pairs(8, 2, 0.5, Generator().manual_seed(0), fresh) for fresh in (True, False)
+    )
+    first = gaussian_pair(8, 2, 0.5, 0)
+    assert all(torch.equal(a, b) for a, b in zip(next(fresh), first, strict=True))
+    assert next(same)[0] is next(same)[0]
+    assert not torch.equal(next(fresh)[0], first[0])
