@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import inspect
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -42,6 +41,7 @@ from mrdib_graph.experiment.config import settings_name
 from mrdib_graph.experiment.over_seeds import METRICS, over_seeds, with_data_seed
 from mrdib_graph.experiment.paired_table import Result, paired_table
 from mrdib_graph.experiment.recommenders import backbone_class
+from mrdib_graph.options import parameters
 from mrdib_graph.plotting import missing_curves
 from mrdib_graph.transforms import MaskFeatures, PropagateFeatures
 from mrdib_graph.typing import Metrics
@@ -113,7 +113,7 @@ def available(names: Sequence[str], config: RunConfig, data: HeteroData) -> dict
 
 def _why_not(method: Method, config: RunConfig, data: HeteroData) -> str:
     [backbone] = config.backbone
-    known = inspect.signature(backbone_class(backbone)).parameters
+    known = parameters(backbone_class(backbone))
     lacking = [name for name in method.options if name not in known]
     if lacking:
         return f"{settings_name(backbone)} has no option {lacking[0]}"

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-import inspect
 from typing import Any
 
 from mrdib_graph.experiment.arms import OWN, Arm, searched_like
 from mrdib_graph.experiment.config import RunConfig, settings_name
 from mrdib_graph.experiment.recommenders import backbone_class
+from mrdib_graph.options import parameters
 from mrdib_graph.tuning import SearchSpace
 from mrdib_graph.tuning.search_space import Dimensions
 
@@ -55,5 +55,5 @@ def _key(arm: Arm) -> str:
 
 
 def _default(cls: type | None, option: str) -> Any:
-    parameter = inspect.signature(cls).parameters.get(option) if cls is not None else None
+    parameter = parameters(cls).get(option) if cls is not None else None
     return None if parameter is None else parameter.default
