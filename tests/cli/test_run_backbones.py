@@ -81,7 +81,7 @@ def test_all_backbones_with_mrdib_and_every_control(tiny_job, out: Path) -> None
     assert len(everyone) >= 15
     without_ids = {"mmgcn", "dualgnn", "dragon", "mentor"}
     for name in everyone:
-        mine = {objective for backbone, objective in found if backbone == name}
+        mine = {objective for backbone, objective in found if backbone == name} - {"bare-late"}
         if name == "lightgcn":
             assert mine == {"bare"}
         elif name in without_ids:
@@ -95,14 +95,18 @@ def test_every_objective_and_the_comparisons_with_each_control(tiny_job, out: Pa
     reg = ("--set", "settings.vbpr.reg_fused=0.01")
     done = tiny_job(*flags, *reg, "--epochs", "2", "--out", out)
     assert done.status == 0, done.err
-    assert arms(out) == [("vbpr", objective) for objective in ARMS]
+    assert arms(out) == [("vbpr", objective) for objective in (*ARMS, "bare-late")]
     for arm in read(out)["arms"]:
         values = [v for seed in arm["seeds"] for s in ("val", "test") for v in seed[s].values()]
         assert all(math.isfinite(v) and 0 <= v <= 1 for v in values), arm["arm"]
     found = {(c["baseline"], c["arm"]) for c in read(out)["comparisons"]}
-    assert found == {("bare", o) for o in ARMS if o != "bare"} | {
-        (control, "mrdib") for control in CONTROLS
+    late = {a["arm"] for a in read(out)["arms"] if a["late_fusion"]} - {"bare-late"}
+    assert found == {
+        *(("bare", arm) for arm in (*ARMS, "bare-late") if arm != "bare"),
+        *(("bare-late", arm) for arm in late),
+        *((control, "mrdib") for control in CONTROLS),
     }
+    assert "mrdib" in late
 
 
 @pytest.mark.parametrize("backbone", ["lattice", f"{MINE}:ContentGCN"])
@@ -110,7 +114,8 @@ def test_every_objective_on_graph_backbones(backbone: str, tiny_job, out: Path) 
     flags = ("--backbone", backbone, "--arms", ",".join(ARMS), "--alpha-kl", "0.01")
     done = tiny_job(*flags, "--placement", "auxiliary", "--out", out)
     assert done.status == 0, done.err
-    assert [o for _, o in arms(out)] == list(ARMS)
+    late = ["bare-late"] if any(arm["late_fusion"] for arm in read(out)["arms"]) else []
+    assert [o for _, o in arms(out)] == [*ARMS, *late]
 
 
 def test_flags_of_the_method_reach_the_arm(tiny_job, out: Path) -> None:

@@ -64,7 +64,7 @@ def test_every_arm_has_as_many_trials(tuned) -> None:
     done, folder = tuned
     assert done.status == 0, done.err
     trials = by_arm(folder)
-    assert list(trials) == [*(("vbpr", arm) for arm in ARMS), ("lightgcn", "bare")]
+    assert list(trials) == [*(("vbpr", arm) for arm in (*ARMS, "bare-late")), ("lightgcn", "bare")]
     for arm in trials.values():
         assert [t.trial for t in arm] == [0, 1, 2]
         assert all(t.metric == "recall@20" and t.value is not None for t in arm)
@@ -201,16 +201,18 @@ def test_no_kl_is_left_out_where_tuning_left_no_kl(tiny_job, tmp_path: Path) -> 
     flags = ("--backbone", "vbpr", "--arms", "bare,mrdib,no-kl", "--alpha-kl", "1e-4")
     done = tiny_job(*flags, "--tune", 1, "--tune-space", path, "--out", tmp_path / "run")
     assert done.status == 0, done.err
-    assert "the arm no-kl is left out: the arm mrdib of vbpr was tuned to have no kl" in done.out
+    assert (
+        "the arm no-kl is left out: the arm mrdib of vbpr was tuned to have alpha_kl 0" in done.out
+    )
     results = json.loads((tmp_path / "run" / "results.json").read_text(encoding="utf-8"))
-    assert [arm["arm"] for arm in results["arms"]] == ["bare", "mrdib"]
+    assert [arm["arm"] for arm in results["arms"]] == ["bare", "mrdib", "bare-late"]
 
 
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (("--tune", 0), "tune: got 0"),
-        (("--tune", "many"), "tune: got 'many'"),
+        (("--tune", 0), "trials: got 0"),
+        (("--tune", "many"), "trials: got 'many'"),
         (("--tune", 2, "--tune-seeds", "5,0"), "0 is among --seeds"),
         (("--tune-only",), "--tune-only: it needs --tune N"),
         (("--tune-storage", "x.db"), "--tune-storage: it needs --tune N"),
