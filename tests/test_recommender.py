@@ -11,7 +11,7 @@ from mrdib_graph import LateFusion, backbones, graph, resolver
 from mrdib_graph.backbones import BM3, CONTEXT, LATTICE, VBPR, Backbone, LightGCN, embedding
 from mrdib_graph.controls import ContentLoss, Control, ModalityDropout, SplitL2
 from mrdib_graph.errors import ConfigError
-from mrdib_graph.experiment import build_recommender
+from mrdib_graph.experiment import build_arm, build_recommender
 from mrdib_graph.experiment.config import Settings
 from mrdib_graph.loader import TripletLoader
 from mrdib_graph.losses import BPRLoss, RankingLoss
@@ -308,11 +308,11 @@ def test_learned_codes_reach_the_score_or_are_refused(tiny, name):
     torch.manual_seed(0)
     if name == "bm3":
         with pytest.raises(ConfigError, match="has no modality row in its score for missing_codes"):
-            build_recommender(name, tiny, settings, "bare")
+            build_recommender(build_arm(settings, name, "bare"), tiny)
         with pytest.raises(ConfigError, match="modality rows of BM3 do not reach its score"):
             Recommender(make(BM3, tiny), missing_codes=MissingCodes(40, ["text"], 6))
         return
-    model = build_recommender(name, tiny, settings, "bare")
+    model = build_recommender(build_arm(settings, name, "bare"), tiny)
     if not model.modalities:
         assert name == "lightgcn" and not list(model.missing_codes.parameters())
         return

@@ -72,8 +72,8 @@ def test_every_picture_of_a_run_with_ablations(
     before = {p: p.read_bytes() for p in ablated.rglob("*") if p.is_file()}
     report.main([str(ablated), "--out", str(tmp_path / "page"), "--trials", str(trials)])
     assert pictures(tmp_path / "page") == [
-        *("gains-vbpr.png", "ablations-vbpr.png", "curves-vbpr.png", "codes-vbpr-mrdib.png"),
-        "sensitivity-vbpr-mrdib.png",
+        *("gains-vbpr.png", "controls-vbpr.png", "ablations-vbpr.png", "curves-vbpr.png"),
+        *("codes-vbpr-mrdib.png", "sensitivity-vbpr-mrdib.png"),
     ]
     out = capsys.readouterr().out
     assert "not drawn: information profile: the run did not measure it" in out
@@ -154,7 +154,9 @@ def test_what_cannot_be_drawn_is_said(report: type, ablated: Path, tmp_path: Pat
     shutil.copytree(ablated, copy)
     shutil.rmtree(copy / "checkpoints")
     report.main([str(copy)])
-    assert pictures(copy / "gallery") == ["gains-vbpr.png", "ablations-vbpr.png"]
+    assert pictures(copy / "gallery") == [
+        *("gains-vbpr.png", "controls-vbpr.png", "ablations-vbpr.png")
+    ]
     out = capsys.readouterr().out
     for part in ("vbpr, curves: ", "vbpr, map of the codes: "):
         assert re.search(f"not drawn: {part}.*checkpoint cannot be read", out)
@@ -168,6 +170,6 @@ def test_wrong_input_is_named(report: type, ablated: Path, tmp_path: Path, capsy
     (tmp_path / "file").touch()
     with pytest.raises(DataError, match="cannot be written"):
         report.main([str(ablated), "--out", str(tmp_path / "file" / "x")])
-    assert main(["report", str(tmp_path)]) == 2
+    assert main(["report", str(tmp_path)]) == 3
     out, err = capsys.readouterr()
-    assert "no run there" in err and not out
+    assert "there is no config.yaml" in err and not out

@@ -48,7 +48,7 @@ def files(client: mlflow.MlflowClient, run: Any, folder: str) -> set[str]:
 
 
 def test_one_parent_and_one_child_for_each_backbone_arm_and_seed(runs, parent, children) -> None:
-    arms = ["vbpr-bare", "vbpr-mrdib", "vbpr-noise", "lightgcn-bare"]
+    arms = ["vbpr-bare", "vbpr-mrdib", "vbpr-noise", "vbpr-bare-late", "lightgcn-bare"]
     assert set(children) == {f"{arm}-seed{seed}" for arm in arms for seed in (0, 1)}
     assert len(runs) == 1 + len(children)
     assert {r.info.status for r in runs} == {"FINISHED"}

@@ -13,7 +13,8 @@ from mrdib_graph.testing import write_raw_amazon
 BUILD = """
 import json, sys
 from pathlib import Path
-from mrdib_graph.datasets import AmazonBaby, FetchOptions, amazon_build
+from mrdib_graph.datasets import AmazonBaby, FetchOptions
+from mrdib_graph.datasets.amazon import amazon_build
 
 def peak():
     # Not ru_maxrss: a child starts with the value of its parent.

@@ -210,7 +210,7 @@ def test_the_command_ends_with_status_3_and_one_line(folder, capsys, name):
     assert main(["datasets", "check", str(folder)]) == 3
     out, err = capsys.readouterr()
     assert out == "" and len(err.splitlines()) == 1
-    assert err.startswith(f"mrdib-graph: error: {folder / file}: ") and re.search(message, err)
+    assert err.startswith(f"error: {folder / file}: ") and re.search(message, err)
 
 
 def test_faults_in_several_files_are_listed(folder, capsys):
@@ -222,7 +222,7 @@ def test_faults_in_several_files_are_listed(folder, capsys):
     assert [line.partition(": ")[0] for line in lines] == ["error"] * 3
     for file, line in zip(("provenance.json", "shop.inter", "text_feat.npy"), lines, strict=True):
         assert f"{folder / file}: " in line
-    assert err == f"mrdib-graph: error: {folder}: 3 errors found, listed above\n"
+    assert err == f"error: {folder}: 3 errors found, listed above\n"
 
 
 def test_what_is_allowed_and_suspicious_is_a_warning(folder, capsys):
