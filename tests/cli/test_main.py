@@ -173,10 +173,11 @@ def test_the_parser_module_imports_nothing_heavy() -> None:
     assert not {"torch", "mlflow", "pandas", "torch_geometric"} & set(done.stdout.split())
 
 
-def test_the_module_runs_as_a_script(monkeypatch, capsys) -> None:
+@pytest.mark.parametrize("module", ["mrdib_graph", "mrdib_graph.cli"])
+def test_the_module_runs_as_a_script(module, monkeypatch, capsys) -> None:
     monkeypatch.setattr(sys, "argv", ["mrdib-graph", "--version"])
     with pytest.raises(SystemExit) as left:
-        runpy.run_module("mrdib_graph", run_name="__main__")
+        runpy.run_module(module, run_name="__main__")
     assert left.value.code == 0
     assert __version__ in capsys.readouterr().out
 
