@@ -25,7 +25,7 @@ from mrdib_graph.cli.parser import Parser, number_list
 from mrdib_graph.datasets import Planted
 from mrdib_graph.evaluation import Evaluator
 from mrdib_graph.loader import TripletLoader
-from mrdib_graph.losses import BPRLoss, inner_scores, l2_half
+from mrdib_graph.losses import BPRLoss, Pairs, l2_half
 
 METRIC = "recall@20"
 WEIGHTS = (0.01, 0.03, 0.1, 0.2)
@@ -58,8 +58,7 @@ def learn_users(
     for epoch in range(1, EPOCHS + 1):
         for batch in loader:
             user = table(batch.user)
-            items = torch.cat([batch.pos_item, batch.neg_item.flatten()])
-            loss = inner_scores(user, item[items]).loss(ranking)
+            loss = ranking(Pairs.of(batch).scores(user, item[batch.items]))
             loss = loss + weight * l2_half(user[:, :-1], divisor=len(user))
             optimizer.zero_grad()
             torch.autograd.backward(loss)

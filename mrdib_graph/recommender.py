@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 from torch.nn import Module
 from torch_geometric.data import HeteroData
@@ -20,13 +21,12 @@ from mrdib_graph.errors import ConfigError
 from mrdib_graph.eval_mode import eval_mode
 from mrdib_graph.loader.batch_nodes import BatchNodes, all_nodes, distinct_nodes
 from mrdib_graph.losses import (
+    Pairs,
     PairScores,
     RankingLoss,
-    inner_scores,
     join_terms,
     join_weights,
     l2_half,
-    split_items,
 )
 from mrdib_graph.mrdib import MRdIB, Scores
 from mrdib_graph.nn import MissingCodes
@@ -41,7 +41,9 @@ class Recommender(Module):
         backbone: Makes the embeddings and fuses them.
         mrdib: The loss module; None for the bare backbone, which then costs nothing more.
         ranking_loss: Loss on scores of observed and sampled items: a name, a class or an instance
-            of :class:`~mrdib_graph.losses.RankingLoss`, or ``"file.py:Class"``.
+            of :class:`~mrdib_graph.losses.RankingLoss`, or ``"file.py:Class"``.  With one that is
+            given, a backbone that trains by a loss of its own has it beside that, at weight 1.
+            For None BPR, or the backbone's own loss alone.
         placement: ``'inline'``: the backbone fuses the codes, so the ranking loss is
             :math:`-\log p(y | z_1 .. z_M)`; ``'auxiliary'``: it fuses its own embeddings, and the
             terms only regularise them; the backbone's own default for None.
@@ -52,8 +54,8 @@ class Recommender(Module):
 
     Raises:
         ConfigError: MRdIB on a backbone without modalities, a placement that the backbone does not
-            have, names that do not fit, two parts with a loss term of one name, or missing codes
-            where no score would read them.
+            have, names that do not fit, two parts with a loss term of one name, missing codes
+            where no score would read them, or a residual unique term with a loss that reads rows.
     """
 
     @checked
@@ -61,7 +63,7 @@ class Recommender(Module):
         self,
         backbone: Backbone,
         mrdib: MRdIB | None = None,
-        ranking_loss: str | type[RankingLoss] | RankingLoss = "bpr",
+        ranking_loss: str | type[RankingLoss] | RankingLoss | None = None,
         placement: Placement | None = None,
         control: Control | None = None,
         reg_fused: NonNegative = 0.0,
@@ -84,8 +86,14 @@ class Recommender(Module):
         self.backbone = backbone
         self.mrdib = mrdib
         self.ranking_loss: RankingLoss = resolver.make(
-            ranking_loss, losses, RankingLoss, "ranking_loss"
+            ranking_loss or "bpr", losses, RankingLoss, "ranking_loss"
         )
+        self._by_own_loss = ranking_loss is None
+        if mrdib is not None and mrdib.unique == "residual" and self.ranking_loss.reads_rows:
+            raise ConfigError(
+                f"unique: {_name(self.ranking_loss)} reads the rows behind a score, and the "
+                "residual form scores by a sum of codes; use unique: alone, or another loss"
+            )
         self.placement = placement
         self.control = control
         self.reg_fused = reg_fused
@@ -101,6 +109,7 @@ class Recommender(Module):
             ConfigError: Two owners of one term name, a term without a weight, or no tensor.
         """
         rowwise = self.backbone.rowwise
+        pairs = Pairs.of(batch, self.ranking_loss.cosine)
         nodes = distinct_nodes(batch)
         place = nodes if rowwise else all_nodes(batch)  # where the batch stands in what is fused
         masks = graph.item_masks(data, self.modalities)
@@ -116,23 +125,25 @@ class Recommender(Module):
             index = {graph.USER: nodes.users, graph.ITEM: nodes.items}
             codes = {t: {m: code.take(index[t]) for m, code in codes[t].items()} for t in codes}
 
-        fused = inner_scores(user.out, item.out)
+        fused = pairs.scores(user.out, item.out)
         terms = [("the recommender", {"ranking": self._rank(fused)})]
         step = Step(batch, rows, user, item, nodes.user_of, nodes.item_of)
         terms.append((_owner(self.backbone), self.backbone.auxiliary_loss(data, step)))
         if self.reg_fused:
-            squares = l2_half(user.out, item.out, divisor=batch.user.numel())
+            squares = l2_half(user.out, pairs.regularised(item.out), divisor=pairs.size)
             terms.append(("the recommender", {"reg_fused": squares}))
         if self.control is not None:
             of_nodes = {t: rows[t] for t in (graph.USER, graph.ITEM)}
-            in_order = take_rows(of_nodes, nodes.user_of, nodes.item_of)
-            rank = partial(self._rank_changed, data, to_fuse, place)
+            in_order = take_rows(of_nodes, nodes.user_of, pairs.regularised(nodes.item_of))
+            rank = partial(self._rank_changed, data, to_fuse, place, pairs)
             terms.append((_owner(self.control), self.control.loss(in_order, rank, batch)))
         if self.mrdib is not None:
             items = self.mrdib.decode(codes[graph.ITEM])
             if (joint := self.backbone.joint_code(rows[graph.ITEM])) is not None:
                 items[JOINT] = joint
-            alone = CodeScores(self.backbone, users, items, in_batch, place.user_of, nodes.item_of)
+            alone = CodeScores(
+                self.backbone, pairs, users, items, in_batch, place.user_of, nodes.item_of
+            )
             scores = Scores(fused, alone, in_batch)
             of_mrdib = self.mrdib(codes, scores, self._rank, generator=generator)
             terms.append((_owner(self.mrdib), of_mrdib))
@@ -153,7 +164,10 @@ class Recommender(Module):
     def _owned_weights(self) -> dict[str, Mapping[str, float]]:
         """Owner to the weights of its terms."""
         of_backbone = dict(self.backbone.loss_weights)
-        own = {"ranking": of_backbone.pop("ranking", 1.0), "reg_fused": self.reg_fused}
+        ranking = of_backbone.pop("ranking", 1.0)
+        if not ranking and not self._by_own_loss:
+            ranking = 1.0
+        own = {"ranking": ranking, "reg_fused": self.reg_fused}
         owned = {"the recommender": own, _owner(self.backbone): of_backbone}
         parts = [part for part in (self.control, self.mrdib) if part is not None]
         return {**owned, **{_owner(part): part.loss_weights for part in parts}}
@@ -193,7 +207,7 @@ class Recommender(Module):
                 }
                 rows = {**rows, graph.ITEM: item}
             user, item_rows = (self._whole(data, rows, t).out for t in (graph.USER, graph.ITEM))
-        return user, item_rows
+        return self._scored(user), self._scored(item_rows)
 
     @torch.no_grad()
     def codes(self, data: HeteroData) -> Embeddings:
@@ -209,7 +223,8 @@ class Recommender(Module):
             item = {m: rows["item"][m] for m in self.modalities}
             if "id" in rows["user"] and "id" in rows["item"]:
                 user["id"], item["id"] = rows["user"]["id"], rows["item"]["id"]
-        return {"user": user, "item": item}
+        of_type = {"user": user, "item": item}
+        return {t: {m: self._scored(x) for m, x in of_type[t].items()} for t in of_type}
 
     @property
     def modalities(self) -> list[str]:
@@ -271,7 +286,7 @@ class Recommender(Module):
         return {t: {**of_type, **_samples(codes.get(t, {}))} for t, of_type in rows.items()}
 
     def _fuse(self, data: HeteroData, rows: Embeddings, place: BatchNodes) -> tuple[Fused, Fused]:
-        """The fused rows of a batch, users [B] and items [B + B n]."""
+        """The fused rows of a batch, users [B] and items [B + B n] or [B + n]."""
         user, item = (self._whole(data, rows, t) for t in (graph.USER, graph.ITEM))
         return user.take(place.user_of), item.take(place.item_of)
 
@@ -281,14 +296,19 @@ class Recommender(Module):
         return fused if self.backbone.rowwise else self.backbone.propagate(fused, node_type, data)
 
     def _rank(self, scores: PairScores) -> Tensor:
-        return scores.loss(self.ranking_loss)
+        loss: Tensor = self.ranking_loss(scores.hardest())
+        return loss
 
     def _rank_changed(
-        self, data: HeteroData, rows: Embeddings, place: BatchNodes, change: Change
+        self, data: HeteroData, rows: Embeddings, place: BatchNodes, pairs: Pairs, change: Change
     ) -> Tensor:
         """The ranking loss of what a control makes of the rows that are fused."""
         user, item = self._fuse(data, change(rows), place)
-        return self._rank(inner_scores(user.out, item.out))
+        return self._rank(pairs.scores(user.out, item.out))
+
+    def _scored(self, rows: Tensor) -> Tensor:
+        """Rows whose inner products are the scores: of length 1 where the loss reads cosines."""
+        return F.normalize(rows, dim=-1, eps=1e-12) if self.ranking_loss.cosine else rows
 
 
 @dataclass(eq=False)
@@ -296,7 +316,10 @@ class CodeScores(Mapping[str, PairScores]):
     """Scores of each code of a batch alone, each made when it is first asked for."""
 
     backbone: Backbone
-    """Says which user rows score a modality, and how."""
+    """Says which user rows score a modality."""
+
+    pairs: Pairs
+    """What the batch compares."""
 
     users: Rows
     """Name to the user rows that were fused."""
@@ -311,7 +334,7 @@ class CodeScores(Mapping[str, PairScores]):
     """Row of each of the batch's users [B]."""
 
     item_of: Tensor
-    """Row of each of its items [B + B n], the observed first."""
+    """Row of each of its items, the observed first: [B + B n], or [B + n] with a pool."""
 
     _scores: dict[str, PairScores] = field(default_factory=dict, init=False)
     _gathered: dict[Tensor, Tensor] = field(default_factory=dict, init=False)  # often one for all
@@ -331,15 +354,9 @@ class CodeScores(Mapping[str, PairScores]):
         table = self.backbone.modality_user(name, self.users)
         if table not in self._gathered:
             self._gathered[table] = table.index_select(0, self.user_of)
-        positive, negative = split_items(self.item_of, self.user_of.numel())
-        pairs = torch.cat([positive.unsqueeze(1), negative], 1)  # [B, 1 + n]: one product for all
-        rows = self.codes[name].index_select(0, pairs.flatten()).view(*pairs.shape, -1)
-        scores = self.backbone.modality_score(name, self._gathered[table], rows)
-        both = None
-        if name in self.masks:
-            present = self.masks[name][pairs]
-            both = present[:, :1] & present[:, 1:]
-        return PairScores(scores[:, 0], scores[:, 1:], both)
+        item = self.codes[name].index_select(0, self.item_of)
+        has = self.masks[name][self.item_of] if name in self.masks else None
+        return self.pairs.scores(self._gathered[table], item, has)
 
 
 def _name(part: Module) -> str:

@@ -14,7 +14,7 @@ from mrdib_graph.errors import ConfigError
 from mrdib_graph.experiment import build_arm, build_recommender
 from mrdib_graph.experiment.config import Settings
 from mrdib_graph.loader import TripletLoader
-from mrdib_graph.losses import BPRLoss, RankingLoss
+from mrdib_graph.losses import BPRLoss, Pairs, RankingLoss
 from mrdib_graph.mrdib import MRdIB
 from mrdib_graph.nn import MissingCodes
 from mrdib_graph.recommender import CodeScores, Recommender
@@ -85,16 +85,16 @@ def seeded(seed=0):
 
 
 def triples(batch):
-    return list(zip(*(t.tolist() for t in batch), strict=True))
+    return list(zip(*(t.tolist() for t in batch[:3]), strict=True))
 
 
 def bpr(score, batch, present=lambda _: True):
-    """Mean of -log sigmoid over every (observed, sampled) pair; 0 where an item is not present."""
+    """Mean over rows of -log sigmoid, a mean over the present negatives; 0 where nothing is."""
     losses = []
     for u, i, negatives in triples(batch):
-        every = all(present(j) for j in [i, *negatives])
-        for j in negatives:
-            losses.append(math.log(1 + math.exp(score(u, j) - score(u, i))) if every else 0.0)
+        kept = [j for j in negatives if present(i) and present(j)]
+        of_pair = [math.log(1 + math.exp(score(u, j) - score(u, i))) for j in kept]
+        losses.append(sum(of_pair) / max(1, len(kept)))
     return sum(losses) / len(losses)
 
 
@@ -218,8 +218,8 @@ def test_residual_unique_term_asks_each_code_on_top_of_the_others(tiny, cls):
 def test_a_code_is_scored_once_and_only_where_it_is_asked_for(tiny, monkeypatch, alpha, asked):
     calls = []
     backbone = make(VBPR, tiny)
-    score = backbone.modality_score
-    monkeypatch.setattr(backbone, "modality_score", lambda m, *x: calls.append(m) or score(m, *x))
+    user = backbone.modality_user
+    monkeypatch.setattr(backbone, "modality_user", lambda m, x: calls.append(m) or user(m, x))
     with_mrdib(backbone, unique="residual", alpha_unique=alpha).loss(tiny, batch_of(tiny))
     assert sorted(calls) == asked
 
@@ -230,11 +230,12 @@ def test_code_scores_are_a_lazy_mapping_of_pair_scores(tiny):
         h = backbone.encode(tiny)
     masks = {"text": torch.arange(40) != 3}
     codes = {m: h["item"][m] for m in ("image", "text")}
-    scores = CodeScores(backbone, h["user"], codes, masks, torch.tensor([1, 4]), items)
+    pairs, users = Pairs(2, (2, 1)), torch.tensor([1, 4])
+    scores = CodeScores(backbone, pairs, h["user"], codes, masks, users, items)
     assert list(scores) == ["image", "text"] and len(scores) == 2
     text = scores["text"]
-    assert scores["text"] is text and scores["image"].present is None
-    assert text.present.tolist() == [[True], [False]]  # item 3 has no text
+    assert scores["text"] is text and scores["image"].valid is None
+    assert text.valid.tolist() == [[True], [False]]  # item 3 has no text
     expected = (h["user"]["text"][[1, 4]] * h["item"]["text"][[2, 3]]).sum(1)
     torch.testing.assert_close(text.positive, expected)
 
@@ -769,13 +770,13 @@ def test_a_control_that_returns_no_rows_is_told(tiny):
 
 
 class Hinge(RankingLoss):
-    def forward(self, pos_score, neg_score):
-        return (1 - pos_score.unsqueeze(1) + neg_score).clamp_min(0).mean()
+    def forward(self, scores):
+        return scores.mean((1 - scores.positive.unsqueeze(1) + scores.negative).clamp_min(0))
 
 
 def test_a_ranking_loss_is_chosen_by_name_class_instance_or_file(tiny, tmp_path):
     file = tmp_path / "own.py"
-    body = "    def forward(self, pos_score, neg_score):\n        return -pos_score.mean()\n"
+    body = "    def forward(self, scores):\n        return -scores.positive.mean()\n"
     file.write_text(f"from mrdib_graph.losses import BPRLoss\n\nclass Own(BPRLoss):\n{body}")
     backbone = make(Rowwise, tiny)
     for query, name in (("bpr", "BPRLoss"), (Hinge, "Hinge"), (Hinge(), "Hinge")):

@@ -43,8 +43,8 @@ class Step(NamedTuple):
     Shapes:
         ``rows`` holds one row per distinct user and item of the batch, and the ``'context'`` of
         ``encode`` as it is.  ``user`` and ``item`` are
-        the fused rows of the batch, users [B] and items [B + B n], positives first, and
-        ``user_of``, ``item_of`` say which of ``rows`` each belongs to.
+        the fused rows of the batch, users [B] and items [B + B n], or [B + n] with a pool that all
+        share, positives first; ``user_of``, ``item_of`` say which of ``rows`` each belongs to.
     """
 
     batch: Triplets
@@ -272,20 +272,6 @@ class Backbone(Module, ABC):
     def modality_user(self, modality: str, user: Rows) -> Tensor:
         """The user rows that score a modality alone: the user's code, else the fused row."""
         return user[modality] if modality in user else self.fused(user, graph.USER).out
-
-    def modality_score(self, modality: str, user: Tensor, item: Tensor) -> Tensor:
-        """Score of one modality's code alone, :math:`s_m(u, i)`: an inner product.
-
-        Args:
-            modality: Its name.
-            user: Rows of :meth:`modality_user`, ``[n, d]``.
-            item: The items' codes, ``[n, d]`` or ``[n, k, d]``, aligned.
-
-        Returns:
-            Scores ``[n]`` or ``[n, k]``.
-        """
-        del modality
-        return ((user.unsqueeze(1) if item.dim() == 3 else user) * item).sum(-1)
 
     def joint_code(self, item: Rows) -> Tensor | None:
         """Code of all modalities together [n, d], which only :class:`LateFusion` has."""

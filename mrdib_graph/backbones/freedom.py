@@ -18,6 +18,7 @@ from mrdib_graph.backbones.id_graph import IDGraph
 from mrdib_graph.backbones.item_graph_sum import shares
 from mrdib_graph.backbones.messages import item_messages
 from mrdib_graph.backbones.modality_users import ModalityUsers, UserSide
+from mrdib_graph.losses import Pairs
 from mrdib_graph.nn import bipartite_sym, degree_sample
 from mrdib_graph.options import Count, NonNegative, NonNegativeInt, Probability, checked
 from mrdib_graph.sparse import SparseMatrix
@@ -137,17 +138,17 @@ class FREEDOM(IDGraph):
         """Ranking loss of each modality's projected features, of items that have it."""
         if not self.loss_weights["modality_ranking"]:
             return {}
-        items = torch.cat([step.batch.pos_item.unsqueeze(1), step.batch.neg_item], dim=1)
-        nodes, item_of = torch.unique(items, return_inverse=True)
+        batch = step.batch.own()  # of a pool one item each, or the term would cost M times the loss
+        nodes, item_of = torch.unique(batch.items, return_inverse=True)
+        pairs = Pairs.of(batch)
         terms = []
         for m in self.modalities:
             x, mask = graph.item_features(data, m)
-            rows = self.project[m](x, nodes)[item_of]  # [B, 1 + n, d]
-            score = (step.user.out.unsqueeze(1) * rows).sum(-1)
-            loss = F.softplus(score[:, 1:] - score[:, :1])
-            present = mask[items]
-            pair = present[:, 1:] & present[:, :1]
-            terms.append((loss * pair).sum() / pair.sum().clamp(min=1))
+            rows = self.project[m](x, nodes)[item_of]
+            scores = pairs.scores(step.user.out, rows, mask[batch.items])
+            loss = F.softplus(scores.negative - scores.positive.unsqueeze(1))
+            assert scores.valid is not None
+            terms.append((loss * scores.valid).sum() / scores.valid.sum().clamp(min=1))
         return {"modality_ranking": torch.stack(terms).sum()}
 
     def _weighted(self, h: Rows) -> Tensor:

@@ -133,8 +133,7 @@ class GRCN(Backbone):
         del data
         if not self.loss_weights["reg"]:
             return {}
-        users, positives, negatives = step.batch
-        items = torch.cat([positives, negatives.flatten()])
+        users, items = step.batch.user, step.batch.items
         tables: list[Tensor] = [self.preference[m].weight for m in self.modalities]  # type: ignore[misc]
         rows = [self.user(users), self.item(items), tables[0], *(table[users] for table in tables)]
         return {"reg": torch.stack([row.square().mean() for row in rows]).sum()}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Literal, Unpack
 
-import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
@@ -63,7 +62,7 @@ class LightGCN(IDGraph):
     def auxiliary_loss(self, data: HeteroData, step: Step) -> Terms:
         """L2 on the layer-0 rows of the batch."""
         user = table_rows(self.user, data, "user", step.batch.user)
-        items = torch.cat([step.batch.pos_item, step.batch.neg_item.flatten()])
-        positive, negative = table_rows(self.item, data, "item", items).tensor_split([len(user)])
+        items = table_rows(self.item, data, "item", step.batch.items)
+        positive, negative = items.tensor_split([len(user)])
         rows: list[Tensor] = [user, positive, negative]
         return {"reg": emb_norm(*rows) if self.reg_norm == "unsquared" else l2_half(*rows)}

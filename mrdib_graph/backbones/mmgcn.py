@@ -122,8 +122,7 @@ class MMGCN(Backbone):
         del data
         if not (self.train_ids and self.loss_weights["reg"]):
             return {}
-        users, positives, negatives = step.batch
-        items = torch.cat([positives, negatives.flatten()])
+        users, items = step.batch.user, step.batch.items
         preference: Tensor = getattr(self, f"preference_{self.modalities[0]}")
         squares = [self.user_ids[users], self.item_ids[items], preference]
         return {"reg": torch.stack([table.square().mean() for table in squares]).sum()}

@@ -51,7 +51,8 @@ class Control(Module):
         """Unweighted loss terms by name, each a tensor of shape [].
 
         Args:
-            rows: Rows of the batch: users [B, d], items [B + B n, d], the observed first.
+            rows: Rows of the batch: users [B, d], items [B + B n, d], the observed first; those of
+                the observed alone [B, d] where the batch shares its negatives.
             rank: Ranking loss of what ``change`` makes of the rows before they are fused.
             batch: The batch.
         """

@@ -8,18 +8,20 @@ from typing import Any
 
 from mrdib_graph.experiment.arms import OWN, Arm, searched_like
 from mrdib_graph.experiment.config import RunConfig, settings_name
-from mrdib_graph.experiment.recommenders import backbone_class
+from mrdib_graph.experiment.recommenders import backbone_class, build_loss
 from mrdib_graph.options import parameters
 from mrdib_graph.tuning import SearchSpace
 from mrdib_graph.tuning.search_space import Dimensions
 
 _OPTIONS = "backbone_options"
+_LOSS_OPTIONS = "loss_options"
 
 
 def arm_space(space: SearchSpace, arm: Arm) -> Dimensions:
     """What is searched of an arm."""
     names, left_out = searched_like(arm.name)
-    found = space.of(arm.backbone_name, *names)
+    loss = None if arm.loss is None else settings_name(arm.loss)
+    found = space.of(arm.backbone_name, *names, loss=loss)
     return {key: dimension for key, dimension in found.items() if key not in left_out}
 
 
@@ -45,6 +47,8 @@ def current_value(arm: Arm, key: str) -> Any:
     if part == _OPTIONS:
         default = _default(backbone_class(arm.backbone), option)
         return arm.backbone_options.get(option, default)
+    if part == _LOSS_OPTIONS:
+        return arm.loss_options.get(option, _default(type(build_loss(arm)), option))
     if key in OWN:
         return getattr(arm.trainer if key == "learning_rate" else arm, key)
     return arm.options.get(key, _default(arm.part, key))

@@ -43,7 +43,7 @@ class Arm:
         late_fusion: Whether it stands on :class:`~mrdib_graph.LateFusion`.
         missing_codes: Whether items learn codes for what they lack.
         placement: Where MRdIB stands; None for the backbone's own.
-        loss: Ranking loss: name, or ``file.py:Class``.
+        loss: Ranking loss: name, or ``file.py:Class``; for None BPR, or a backbone's own loss.
         loss_options: Of the loss.
         reg_fused: Weight of the L2 term on fused rows.
         trainer: Settings of the trainer, with the arm's learning rate.
@@ -60,7 +60,7 @@ class Arm:
     late_fusion: bool = False
     missing_codes: bool = False
     placement: Placement | None = None
-    loss: str = "bpr"
+    loss: str | None = None
     loss_options: Mapping[str, Any] = field(default_factory=dict)
     reg_fused: float = 0.0
     trainer: TrainerConfig = field(default_factory=TrainerConfig)
@@ -151,7 +151,7 @@ def build_arm(settings: Settings, backbone: str, name: str) -> Arm:
         missing_codes=bool(merged.get("missing_codes", settings.missing_codes)),
         placement=merged.get("placement", settings.placement),
         loss=merged.get("loss", settings.loss),
-        loss_options=merged.get("loss_options", settings.loss_options),
+        loss_options={**settings.loss_options, **merged.get("loss_options", {})},
         reg_fused=reg_fused,
         trainer=dataclasses.replace(settings.trainer, learning_rate=float(rate)),
         partner=_partner(settings, arm.full, late),

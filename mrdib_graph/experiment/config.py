@@ -38,7 +38,7 @@ class Settings:
         placement: Where MRdIB stands, ``'inline'`` or ``'auxiliary'``; None for the backbone's own.
         missing_codes: Learned codes for what items lack: :class:`~mrdib_graph.nn.MissingCodes`.
         trainer: Settings of the trainer.
-        loss: Ranking loss: name, or ``file.py:Class``.
+        loss: Ranking loss: name, or ``file.py:Class``; for None BPR, or a backbone's own loss.
         loss_options: Options of the loss.
         arms: Arm to its own settings: those of :class:`OwnSettings`, and options of MRdIB or of
             the control.
@@ -49,7 +49,7 @@ class Settings:
     reg_fused: NonNegative = 0.0
     placement: Placement | None = None
     missing_codes: bool = False
-    loss: str = "bpr"
+    loss: str | None = None
     loss_options: dict[str, Any] = field(default_factory=dict)
     trainer: TrainerConfig = field(default_factory=TrainerConfig)
     arms: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -77,7 +77,7 @@ class OwnSettings:
     backbone_options: dict[str, Any] = field(default_factory=dict)
     late_fusion: bool = False
     missing_codes: bool = False
-    loss: str = "bpr"
+    loss: str | None = None
     loss_options: dict[str, Any] = field(default_factory=dict)
     part: str | None = None
 

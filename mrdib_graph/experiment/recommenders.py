@@ -70,12 +70,19 @@ def build_part(arm: Arm, modalities: Sequence[str]) -> MRdIB | Control | None:
     return built
 
 
-def build_loss(arm: Arm) -> RankingLoss:
-    """The ranking loss of an arm.
+def build_loss(arm: Arm) -> RankingLoss | None:
+    """The ranking loss of an arm; None where none was named.
 
     Raises:
-        ConfigError: An option is unknown or out of range.
+        ConfigError: An option is unknown or out of range, or is set without a loss.
     """
+    if arm.loss is None:
+        if arm.loss_options:
+            raise ConfigError(
+                f"loss_options of arm {arm.name}: got {', '.join(arm.loss_options)} without a "
+                "loss; name it with loss"
+            )
+        return None
     built: RankingLoss = resolver.make(
         arm.loss, losses, RankingLoss, f"loss of arm {arm.name}", arm.loss_options
     )

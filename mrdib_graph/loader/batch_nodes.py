@@ -15,7 +15,7 @@ class BatchNodes(NamedTuple):
 
     Shapes:
         ``users`` [n_u], ``items`` [n_i] node ids; ``user_of`` [B], ``item_of`` [B + B n] rows,
-        positives first.
+        positives first; [B + n] where the batch shares its negatives.
     """
 
     users: Tensor
@@ -27,12 +27,10 @@ class BatchNodes(NamedTuple):
 def distinct_nodes(batch: Triplets) -> BatchNodes:
     """Each node once: popular items recur in a batch, and are computed once."""
     users, user_of = torch.unique(batch.user, return_inverse=True)
-    items = torch.cat([batch.pos_item, batch.neg_item.flatten()])
-    items, item_of = torch.unique(items, return_inverse=True)
+    items, item_of = torch.unique(batch.items, return_inverse=True)
     return BatchNodes(users, items, user_of, item_of)
 
 
 def all_nodes(batch: Triplets) -> BatchNodes:
     """For full tables, where a node's row is its id."""
-    items = torch.cat([batch.pos_item, batch.neg_item.flatten()])
-    return BatchNodes(batch.user, items, batch.user, items)
+    return BatchNodes(batch.user, batch.items, batch.user, batch.items)

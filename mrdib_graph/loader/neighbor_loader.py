@@ -14,7 +14,7 @@ from mrdib_graph.errors import ConfigError, MissingExtraError
 from mrdib_graph.loader.batch_nodes import BatchNodes, distinct_nodes
 from mrdib_graph.loader.message_graph import MessageGraph
 from mrdib_graph.loader.triplet_loader import TripletLoader
-from mrdib_graph.losses import split_items
+from mrdib_graph.negatives import NegativeSampler
 from mrdib_graph.subgraph import Sampling
 from mrdib_graph.typing import Triplets
 
@@ -35,8 +35,9 @@ class NeighborLoader(TripletLoader):
         num_neighbors: Messages sampled to a node along each operator, for each hop from the batch,
             -1 for all; the last number stands for every further hop.
         batch_size: B; the last batch may be smaller and is kept.
-        num_negatives: n, sampled items per observed one.
+        num_negatives: n, sampled items; the sampler's own default for None.
         generator: Source of the draws, on the CPU.
+        negatives: As :class:`TripletLoader` takes it.
 
     Raises:
         ConfigError: A size below 1, a fan-out that is neither -1 nor above 0, or a backbone that
@@ -51,10 +52,11 @@ class NeighborLoader(TripletLoader):
         sampling: Callable[[], Sampling],
         num_neighbors: Sequence[int] = (10, 10),
         batch_size: int = 2048,
-        num_negatives: int = 1,
+        num_negatives: int | None = None,
         generator: torch.Generator | None = None,
+        negatives: str | type[NegativeSampler] | NegativeSampler = "uniform",
     ) -> None:
-        super().__init__(data, batch_size, num_negatives, generator)
+        super().__init__(data, batch_size, num_negatives, generator, negatives)
         if not num_neighbors or not all(n == -1 or n > 0 for n in num_neighbors):
             raise ConfigError(
                 f"num_neighbors: got {list(num_neighbors)}, expected one number or more, each "
@@ -162,8 +164,9 @@ def _number_first(drawn: HeteroData, node_type: str, first: Tensor) -> None:
 
 def _local(batch: Triplets, nodes: BatchNodes) -> Triplets:
     """A batch in the numbers of its subgraph."""
-    positive, negative = split_items(nodes.item_of, batch.user.numel())
-    return Triplets(nodes.user_of, positive, negative)
+    size = batch.user.numel()
+    negative = nodes.item_of[size:].view(batch.neg_item.shape)
+    return batch._replace(user=nodes.user_of, pos_item=nodes.item_of[:size], neg_item=negative)
 
 
 def check_sampler() -> None:

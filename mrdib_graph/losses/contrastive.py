@@ -50,9 +50,22 @@ def info_nce(
         a, b, candidates = (F.normalize(x, dim=-1, eps=1e-12) for x in (a, b, candidates))
     a = a / temperature
     log_count = None if of_candidate is None else of_candidate.to(a.dtype).log()
-    losses = _LogSumExp.apply(a, candidates, log_count) - (a * b).sum(-1)  # type: ignore[no-untyped-call]
+    losses = log_sum_exp(a, candidates, log_count) - (a * b).sum(-1)
     mean: Tensor = losses.mean() if count is None else (losses * count).sum() / count.sum()
     return mean
+
+
+def log_sum_exp(
+    a: Tensor, candidates: Tensor, offset: Tensor | None = None, valid: Tensor | None = None
+) -> Tensor:
+    r"""Log of the sum of :math:`e^{a_k \cdot c_l + o_l}` over the candidates, in blocks.
+
+    Shapes:
+        ``a`` [n, d], ``candidates`` [N, d], ``offset`` [N]; ``valid`` [n, N] bool, which count,
+        all for None -> [n], a very small number where none does.
+    """
+    total: Tensor = _LogSumExp.apply(a, candidates, offset, valid)  # type: ignore[no-untyped-call]
+    return total
 
 
 def distinct_rows(index: Tensor) -> tuple[Tensor, Tensor]:
@@ -69,36 +82,45 @@ def cosine_distance(a: Tensor, b: Tensor) -> Tensor:
 
 
 class _LogSumExp(torch.autograd.Function):
-    """``logsumexp(a @ c.T + log_count)`` over the candidates: [n, d], [N, d], [N] -> [n]."""
+    """See :func:`log_sum_exp`; the scores are made again in the backward pass."""
 
     @staticmethod
-    def forward(ctx: Any, a: Tensor, candidates: Tensor, log_count: Tensor | None) -> Tensor:
+    def forward(
+        ctx: Any, a: Tensor, candidates: Tensor, offset: Tensor | None, valid: Tensor | None
+    ) -> Tensor:
         out = a.new_full((a.size(0),), -torch.inf)
         for rows, cols in _blocks(a.size(0), candidates.size(0)):
-            part = _scores(a, candidates, log_count, rows, cols).logsumexp(-1)
+            part = _scores(a, candidates, offset, valid, rows, cols).logsumexp(-1)
             torch.logaddexp(out[rows], part, out=out[rows])
-        ctx.save_for_backward(a, candidates, log_count, out)
+        ctx.save_for_backward(a, candidates, offset, valid, out)
         return out
 
     @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, None]:
-        a, candidates, log_count, out = ctx.saved_tensors
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, None, None]:
+        a, candidates, offset, valid, out = ctx.saved_tensors
         grad_a, grad_candidates = torch.zeros_like(a), torch.zeros_like(candidates)
         for rows, cols in _blocks(a.size(0), candidates.size(0)):
-            score = _scores(a, candidates, log_count, rows, cols)
+            score = _scores(a, candidates, offset, valid, rows, cols)
             share = score.sub_(out[rows].unsqueeze(1)).exp_().mul_(grads[0][rows].unsqueeze(1))
             grad_a[rows].addmm_(share, candidates[cols])
             grad_candidates[cols].addmm_(share.T, a[rows])
-        return grad_a, grad_candidates, None
+        return grad_a, grad_candidates, None, None
 
 
 def _scores(
-    a: Tensor, candidates: Tensor, log_count: Tensor | None, rows: slice, cols: slice
+    a: Tensor,
+    candidates: Tensor,
+    offset: Tensor | None,
+    valid: Tensor | None,
+    rows: slice,
+    cols: slice,
 ) -> Tensor:
-    a, candidates = a[rows], candidates[cols]
-    if log_count is None:
-        return a @ candidates.T
-    return torch.addmm(log_count[cols], a, candidates.T)
+    scores = a[rows] @ candidates[cols].T
+    if offset is not None:
+        scores.add_(offset[cols])
+    if valid is not None:
+        scores.masked_fill_(~valid[rows, cols], torch.finfo(scores.dtype).min / 2)
+    return scores
 
 
 def _blocks(num_rows: int, num_candidates: int) -> Iterator[tuple[slice, slice]]:

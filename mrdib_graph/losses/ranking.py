@@ -1,48 +1,51 @@
-"""Ranking losses on scores of observed and sampled items."""
+"""The base of the ranking losses."""
 
 from __future__ import annotations
 
-import math
 from abc import ABC, abstractmethod
+from typing import ClassVar
 
-import torch.nn.functional as F
 from torch import Tensor
 from torch.nn import Module
 
+from mrdib_graph.errors import ConfigError
+from mrdib_graph.losses.pair_scores import PairRows, PairScores
+
 
 class RankingLoss(Module, ABC):
-    """What the scores of observed items should be beside those of sampled ones.
+    """What the scores of observed items should be beside those of others.
 
     One of your own is this class and one method; it serves for every ranking term: that of the
-    fused score, and of each code alone.
-
-    Shapes:
-        ``pos_score`` [B], ``neg_score`` [B, n] -> [], a mean over the B rows.
+    fused score, of each code alone, and of what a control leaves.
     """
 
     @abstractmethod
-    def forward(self, pos_score: Tensor, neg_score: Tensor) -> Tensor:
-        """The loss [] of observed items [B] beside the n items sampled for each [B, n]."""
+    def forward(self, scores: PairScores) -> Tensor:
+        """The loss [], a mean over the B observed items."""
 
+    def rows_of(self, scores: PairScores) -> PairRows:
+        """The rows behind the scores.
 
-class BPRLoss(RankingLoss):
-    r"""Bayesian personalised ranking, from `"BPR: Bayesian Personalized Ranking from Implicit
-    Feedback" <https://arxiv.org/abs/1205.2618>`_.
+        Raises:
+            ConfigError: The scores are sums, which have none.
+        """
+        if scores.rows is None:
+            raise ConfigError(
+                f"loss: {type(self).__name__} reads the rows behind a score, which a sum of scores "
+                "does not have; use unique: alone, or another loss"
+            )
+        return scores.rows
 
-    .. math::
-        L = -\frac{1}{B n} \sum_{b, j} \log \sigma(s_{b} - s_{b j})
+    # Advanced: what a recommender and a trainer ask.
 
-    Args:
-        log2: Use the base-2 logarithm (the loss divided by ln 2), as some releases do.
+    negatives: ClassVar[str] = "uniform"
+    """The sampler that is used where none is named."""
 
-    Shapes:
-        ``pos_score`` [B], ``neg_score`` [B, n] -> [], in nats (bits with ``log2``).
-    """
+    nats: ClassVar[bool] = False
+    """Whether the value is a negative log-likelihood in nats."""
 
-    def __init__(self, log2: bool = False) -> None:
-        super().__init__()
-        self.scale = 1 / math.log(2) if log2 else 1.0
+    reads_rows: ClassVar[bool] = False
+    """Whether it reads the rows behind the scores, so that a sum of scores is not enough."""
 
-    def forward(self, pos_score: Tensor, neg_score: Tensor) -> Tensor:
-        """Mean loss over all pairs."""
-        return F.softplus(neg_score - pos_score.unsqueeze(-1)).mean() * self.scale
+    cosine: bool = False
+    """Whether a score is a cosine of rows, in training and in the ranking."""

@@ -1,9 +1,17 @@
-"""Public checks for third parties: backbones, estimators and data sets."""
+"""Public checks for third parties: backbones, estimators, losses and data sets."""
 
 from mrdib_graph.testing.backbones import check_backbone
 from mrdib_graph.testing.datasets import check_dataset
 from mrdib_graph.testing.estimators import check_estimator
+from mrdib_graph.testing.losses import check_loss
 from mrdib_graph.testing.raw_amazon import write_raw_amazon
 from mrdib_graph.testing.tiny_data import tiny_data
 
-__all__ = ["check_backbone", "check_dataset", "check_estimator", "tiny_data", "write_raw_amazon"]
+__all__ = [
+    "check_backbone",
+    "check_dataset",
+    "check_estimator",
+    "check_loss",
+    "tiny_data",
+    "write_raw_amazon",
+]

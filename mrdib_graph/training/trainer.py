@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import asdict, fields, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,7 +15,8 @@ from torch_geometric.data import HeteroData
 from mrdib_graph import distributed
 from mrdib_graph.errors import ConfigError
 from mrdib_graph.evaluation import Evaluator, MetricResult
-from mrdib_graph.loader import NeighborLoader, TripletLoader
+from mrdib_graph.loader import NeighborLoader, TripletLoader, sampler
+from mrdib_graph.negatives import AllSampler
 from mrdib_graph.recommender import Recommender
 from mrdib_graph.tracking import Tracker
 from mrdib_graph.training.device import resolve_device
@@ -169,15 +171,18 @@ class Trainer:
 
     def _loader(self, recommender: Recommender, data: HeteroData) -> TripletLoader:
         config, backbone = self.config, recommender.backbone
+        own = recommender.ranking_loss.negatives
+        negatives = sampler(config.negatives or own, config.num_negatives, config.negative_options)
+        if own == "all" and not isinstance(negatives, AllSampler):
+            raise ConfigError(
+                f"negatives: got {config.negatives}, and {type(recommender.ranking_loss).__name__} "
+                "compares with all items; use negatives: all, or the loss softmax"
+            )
         if config.loader == "full":
-            return TripletLoader(data, config.batch_size, config.num_negatives)
-        return NeighborLoader(
-            data,
-            lambda: backbone.sampling(data),
-            config.num_neighbors,
-            config.batch_size,
-            config.num_negatives,
-        )
+            return TripletLoader(data, config.batch_size, negatives=negatives)
+        sampling = partial(backbone.sampling, data)
+        size, hops = config.batch_size, config.num_neighbors
+        return NeighborLoader(data, sampling, hops, size, negatives=negatives)
 
     def _state(
         self, recommender: Recommender, loader: TripletLoader, checkpoint: Path | None, resume: bool

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from mrdib_graph.errors import ConfigError
 from mrdib_graph.options import Count, NonNegative, NonNegativeInt, Positive, checked
@@ -19,7 +19,10 @@ class TrainerConfig:
         patience: Stop when more than this many evaluations in a row bring no improvement.
         eval_every: Epochs between two evaluations on validation.
         batch_size: Observed interactions per step.
-        num_negatives: Sampled items per observed one.
+        negatives: Sampler of the items that observed ones are compared with: a name of
+            :mod:`mrdib_graph.negatives`, or ``file.py:Class``; the ranking loss's own for None.
+        num_negatives: How many it draws; its own default for None.
+        negative_options: More options of the sampler.
         learning_rate: Adam's, at the first epoch.
         lr_decay: g of ``learning_rate * g ** (epoch / 50)``.
         weight_decay: Adam's L2 weight.
@@ -42,7 +45,9 @@ class TrainerConfig:
     patience: NonNegativeInt = 20
     eval_every: Count = 1
     batch_size: Count = 2048
-    num_negatives: Count = 1
+    negatives: str | None = None
+    num_negatives: Count | None = None
+    negative_options: dict[str, Any] = field(default_factory=dict)
     learning_rate: Positive = 1e-3
     lr_decay: Positive = 1.0
     weight_decay: NonNegative = 0.0

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from mrdib_graph.errors import ConfigError
 from mrdib_graph.options import check_options, checked
 
-PARTS = ("every", "arms", "backbones")
+PARTS = ("every", "losses", "arms", "backbones")
 _ZERO = "{} is 0"
 
 
@@ -110,8 +110,9 @@ Dimensions = dict[str, Dimension]
 class SearchSpace:
     """Dimensions of every arm of every backbone.
 
-    A file has three parts, each of which may be absent: ``every`` (all arms), ``arms`` (arm to its
-    own), ``backbones`` (backbone to an ``every`` and ``arms`` of its own).  A dimension is a list
+    A file has four parts, each of which may be absent: ``every`` (all arms), ``losses`` (ranking
+    loss to what is tried with it), ``arms`` (arm to its own), ``backbones`` (backbone to the first
+    three of its own).  A dimension is a list
     of values or a mapping with ``low``, ``high``, ``log``, ``zero``; null takes one away.
 
     Args:
@@ -129,11 +130,13 @@ class SearchSpace:
         _check_parts(self.content, PARTS, self.source)
         for arm in _mapping(self.content.get("arms"), f"{self.source}: arms"):
             self.of("", arm)
+        for loss in _mapping(self.content.get("losses"), f"{self.source}: losses"):
+            self.of("", loss=loss)
         self.of("", "")
         backbones = _mapping(self.content.get("backbones"), f"{self.source}: backbones")
         for name, own in backbones.items():
             where = f"{self.source}: backbones.{name}"
-            _check_parts(_mapping(own, where), PARTS[:2], where)
+            _check_parts(_mapping(own, where), PARTS[:3], where)
             for arm in ("", *_mapping(_mapping(own, where).get("arms"), f"{where}.arms")):
                 self.of(name, arm)
 
@@ -155,7 +158,7 @@ class SearchSpace:
             raise ConfigError(f"{path}: not valid YAML: {text}") from error
         return cls(_mapping(content, str(path)), str(path))
 
-    def of(self, backbone: str, *arms: str) -> Dimensions:
+    def of(self, backbone: str, *arms: str, loss: str | None = None) -> Dimensions:
         """The dimensions of an arm of a backbone, named as the keys of ``settings`` are.
 
         Of several arms each adds to those before it, or replaces or takes away.
@@ -165,6 +168,9 @@ class SearchSpace:
         for part in (self.content, _mapping(own, backbone)):
             own_of = _mapping(part.get("arms"), f"{self.source}: arms")
             named = [(arm, own_of.get(arm)) for arm in arms]
+            if loss is not None:
+                of_losses = _mapping(part.get("losses"), f"{self.source}: losses")
+                named.insert(0, (loss, of_losses.get(loss)))
             for name, content in (("every", part.get("every")), *named):
                 where = f"{self.source}: {name}"
                 for key, value in _mapping(content, where).items():

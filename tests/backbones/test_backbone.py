@@ -69,19 +69,6 @@ def test_user_of_a_modality_is_its_code_else_the_fused_row() -> None:
     assert torch.equal(made().modality_user("text", user), torch.ones(3, 2))  # fuse adds one
 
 
-def test_score_of_a_modality_is_an_inner_product() -> None:
-    generator = torch.Generator().manual_seed(0)
-
-    def draw(*shape: int) -> Tensor:
-        return torch.randn(*shape, generator=generator)
-
-    user, one, several = draw(5, 2), draw(5, 2), draw(5, 3, 2)
-    score = made().modality_score("image", user, one)
-    torch.testing.assert_close(score, (user * one).sum(1))
-    score = made().modality_score("image", user, several)
-    torch.testing.assert_close(score, (user.unsqueeze(1) * several).sum(2))
-
-
 def test_prepare_aligns_the_features_of_a_copy() -> None:
     data = tiny_data()
     ready = made().prepare(data)

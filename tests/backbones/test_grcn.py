@@ -170,7 +170,7 @@ def test_regulariser() -> None:
     data = tiny_data()
     backbone = made(data)
     terms = Recommender(backbone).loss(backbone.prepare(data), BATCH)
-    pairs = [(u, i) for u, p, n in zip(*BATCH, strict=True) for i in (int(p), int(n))]
+    pairs = [(u, i) for u, p, n in zip(*BATCH[:3], strict=True) for i in (int(p), int(n))]
     squares = [backbone.user.weight[u] ** 2 + backbone.item.weight[i] ** 2 for u, i in pairs]
     image, text = (backbone.preference[m].weight for m in ("image", "text"))
     expected = torch.stack(squares).mean() + (image**2).mean()

@@ -196,7 +196,7 @@ def test_regulariser() -> None:
     data = tiny_data()
     backbone = made(data, train_ids=True, reg=0.1)
     terms = Recommender(backbone).loss(backbone.prepare(data), BATCH)
-    pairs = [(u, i) for u, p, n in zip(*BATCH, strict=True) for i in (int(p), int(n))]
+    pairs = [(u, i) for u, p, n in zip(*BATCH[:3], strict=True) for i in (int(p), int(n))]
     squares = [backbone.user_ids[u] ** 2 + backbone.item_ids[i] ** 2 for u, i in pairs]
     expected = torch.stack(squares).mean() + (backbone.preference_image**2).mean()
     torch.testing.assert_close(terms["reg"], expected)

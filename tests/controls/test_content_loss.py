@@ -19,7 +19,7 @@ def test_term_is_the_ranking_loss_of_the_score_without_the_id_part(tiny):
     with torch.no_grad():
         h = backbone.encode(tiny)
     loss = []
-    for u, i, negatives in zip(*(t.tolist() for t in batch), strict=True):
+    for u, i, negatives in zip(*(t.tolist() for t in batch[:3]), strict=True):
         theta, item = h["user"]["theta"][u], h["item"]
         score = {j: (theta @ (item["image"][j] + item["text"][j])).item() for j in [i, *negatives]}
         loss += [math.log1p(math.exp(score[j] - score[i])) for j in negatives]

@@ -16,7 +16,7 @@ def test_term_is_half_the_squared_id_rows_per_observed_pair(tiny):
     terms = recommender.loss(tiny, batch)
     user, item = backbone.user.weight[:, :6], backbone.item.weight
     total = 0.0
-    for u, i, negatives in zip(*(t.tolist() for t in batch), strict=True):
+    for u, i, negatives in zip(*(t.tolist() for t in batch[:3]), strict=True):
         total += sum(x**2 for x in user[u].tolist())
         total += sum(x**2 for j in [i, *negatives] for x in item[j].tolist())
     assert terms["split_l2"].item() == pytest.approx(total / (2 * 16), rel=1e-5)

@@ -49,7 +49,7 @@ def test_weights_that_are_not_finite_are_never_written(tiny, make_recommender, t
         ({"learning_rate": 0.5}, r"learning_rate=0\.001, this run has 0\.5"),
         ({"seed": 7}, "seed=0, this run has 7"),
         ({"eval_every": 2}, "eval_every=1, this run has 2"),
-        ({"num_negatives": 4}, "num_negatives=1, this run has 4"),
+        ({"num_negatives": 4}, "num_negatives=None, this run has 4"),
         ({"monitor": "ndcg@5"}, "monitor='recall@20', this run has 'ndcg@5'"),
         ({"zero_grad": "zeros"}, "zero_grad='none', this run has 'zeros'"),
         ({"lr_decay": 0.9}, r"lr_decay=1\.0, this run has 0\.9"),

@@ -147,9 +147,9 @@ def test_default_loader_has_the_sizes_of_the_config(tiny, make_recommender, monk
     made = []
 
     class Seen(TripletLoader):
-        def __init__(self, data, batch_size, num_negatives):
-            super().__init__(data, batch_size, num_negatives)
-            made.append((batch_size, num_negatives))
+        def __init__(self, data, batch_size, negatives):
+            super().__init__(data, batch_size, negatives=negatives)
+            made.append((batch_size, negatives.num_negatives))
 
     monkeypatch.setattr("mrdib_graph.training.trainer.TripletLoader", Seen)
     fit(make_recommender(tiny), tiny, batch_size=50, num_negatives=3, epochs=1)

@@ -116,7 +116,7 @@ def test_parts_are_laid_over_each_other() -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ({"arm": {}}, "'arm' is unknown. Known: every, arms, backbones"),
+        ({"arm": {}}, "'arm' is unknown. Known: every, losses, arms, backbones"),
         ({"every": {"reg_fused": 0.1}}, "space: every.reg_fused: got 0.1, expected a list"),
         ({"arms": {"mrdib": {"alpha_kl": {"low": 1}}}}, "mrdib.alpha_kl: .*or low and high"),
         ({"every": {"a": {"low": 0.1, "high": 1, "step": 2}}}, "every.a: option 'step' is unknown"),
