@@ -7,14 +7,44 @@ own, any other keeps a second CSR that is built once.
 
 from __future__ import annotations
 
+import functools
 import warnings
-from typing import Any, Self
+from collections.abc import Callable
+from typing import Any, ParamSpec, Self, TypeVar
 
 import torch
 from torch import Tensor
 
 warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta state")
 warnings.filterwarnings("ignore", message="Sparse invariant checks are implicitly disabled")
+
+_Options = ParamSpec("_Options")
+_Result = TypeVar("_Result")
+
+
+def in_float32(function: Callable[_Options, _Result]) -> Callable[_Options, _Result]:
+    """Run a function without ``torch.autocast``, on arguments that are float32 again if halved.
+
+    For kernels that know no bfloat16, sparse ones above all, and for searches whose result
+    rounding would change.  Outside autocast it is the function itself.
+    """
+
+    @functools.wraps(function)
+    def call(*args: _Options.args, **kwargs: _Options.kwargs) -> _Result:
+        for kind in ("cpu", "cuda"):
+            if torch.is_autocast_enabled(kind):
+                with torch.autocast(kind, enabled=False):
+                    whole = {name: _float32(value) for name, value in kwargs.items()}
+                    return call(*map(_float32, args), **whole)  # type: ignore[arg-type]
+        return function(*args, **kwargs)
+
+    return call
+
+
+def _float32(value: object) -> object:
+    if isinstance(value, Tensor) and value.dtype in (torch.bfloat16, torch.float16):
+        return value.float()
+    return value
 
 
 def row_entries(crow: Tensor, col: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
@@ -168,6 +198,7 @@ class SparseMatrix:
         moved.symmetric = self.symmetric
         return moved
 
+    @in_float32
     def __matmul__(self, x: Tensor) -> Tensor:
         """``G @ x`` for x [m, d], differentiable in x."""
         out: Tensor = _SpMM.apply(x, self)  # type: ignore[no-untyped-call]
@@ -230,6 +261,7 @@ def place_in_group(group: Tensor) -> Tensor:
     return torch.arange(group.numel(), device=group.device) - (count.cumsum(0) - count)[group]
 
 
+@in_float32
 def spmm_values(pattern: SparseMatrix, value: Tensor, x: Tensor) -> Tensor:
     r"""Product :math:`G(v)\,x` that is differentiable in the edge values too.
 

@@ -7,9 +7,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mrdib_graph.sparse import SparseMatrix
+from mrdib_graph.sparse import SparseMatrix, in_float32
 
 
+@in_float32
 def edge_dot(pattern: SparseMatrix, x: Tensor, y: Tensor) -> Tensor:
     r"""Scores :math:`s_{ij} = \langle x_i, y_j \rangle` on the stored entries of a pattern.
 

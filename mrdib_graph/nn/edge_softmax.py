@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from mrdib_graph.sparse import SparseMatrix
+from mrdib_graph.sparse import SparseMatrix, in_float32
 
 
+@in_float32
 def edge_softmax(pattern: SparseMatrix, score: Tensor) -> Tensor:
     r"""Weights of a node's edges that sum to one.
 

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from mrdib_graph.errors import ConfigError
 from mrdib_graph.nn.edge_dot import edge_dot
-from mrdib_graph.sparse import SparseMatrix
+from mrdib_graph.sparse import SparseMatrix, in_float32
 
 _GRID = float(2**20)  # cosines closer than 1e-6 are ties: blocked products differ in the last bits
 _BLOCK_VALUES = 2**21  # entries of one block of cosines: 8 MB, which stay in a CPU's cache
@@ -17,6 +17,7 @@ _WHOLE_VALUES = 2**27  # of a table that is copied to normalise it: 512 MB
 _QUERY_VALUES = 2**24  # searched at a time in a larger one, which is read once for each so many
 
 
+@in_float32
 @torch.no_grad()
 def knn(x: Tensor, k: int, mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
     r"""The k rows with the largest cosine to each row, **the row itself included**.
@@ -64,6 +65,7 @@ def knn(x: Tensor, k: int, mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
     return index, value
 
 
+@in_float32
 @torch.no_grad()
 def knn_of_rows(
     x: Tensor, rows: Tensor, k: int, mask: Tensor | None = None

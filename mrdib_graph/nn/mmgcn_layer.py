@@ -47,5 +47,7 @@ class MMGCNLayer(Module):
         s = F.leaky_relu(self.own(x), inplace=True) + ids
         of_a, of_s = torch.split(self.combine.weight, [a.size(1), s.size(1)], dim=1)
         # two products instead of one of [a | s], which would have to be copied together
-        both = F.linear(a, of_a, self.combine.bias).addmm_(s, of_s.t())
+        both = F.linear(a, of_a, self.combine.bias)
+        # one in place is left alone by autocast, which may have halved the first
+        both = both.addmm_(s.to(both.dtype), of_s.t().to(both.dtype))
         return F.leaky_relu(both, inplace=True)
