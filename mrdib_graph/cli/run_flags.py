@@ -25,8 +25,9 @@ _GROUPS: Mapping[str, tuple[tuple[type, str, tuple[str, ...]], ...]] = {
         (
             TrainerConfig,
             "trainer.",
-            ("epochs", "patience", "batch_size", "learning_rate", "device", "loader")
-            + ("num_neighbors",),
+            ("epochs", "patience", "batch_size", "optimizer", "learning_rate", "schedule")
+            + ("warmup_epochs", "clip_norm", "average", "autocast", "device", "loader")
+            + ("num_neighbors", "callbacks"),
         ),
         (Settings, "", ("embedding_dim",)),
     ),
@@ -150,7 +151,7 @@ def _flags_of(cls: Any, place: str, names: tuple[str, ...]) -> Iterator[_Flag]:
     for name in names:
         default = getattr(defaults, name)
         text = texts[name] + _MORE.get(name, "")
-        if default is not None and not isinstance(default, bool):
+        if default not in (None, []) and not isinstance(default, bool):
             shown = ",".join(map(str, default)) if isinstance(default, list) else default
             text += f" Default {shown}."
         yield _Flag(name, place + name, _plain(hints[name]), text, cls is not RunConfig)

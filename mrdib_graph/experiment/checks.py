@@ -16,7 +16,9 @@ from mrdib_graph.experiment.recommenders import backbone_class
 from mrdib_graph.loader import check_sampler
 from mrdib_graph.options import check_options
 from mrdib_graph.training import TrainerConfig
+from mrdib_graph.training.callback import callback_class
 from mrdib_graph.training.device import resolve_device
+from mrdib_graph.training.optimizer import optimizer_class
 
 _SIZES = {"num_users", "num_items", "in_channels", "embedding_dim"}
 _GIVEN = {"modalities", "embedding_dim"}
@@ -63,6 +65,9 @@ def _check_trainer(trainer: TrainerConfig, what: str) -> None:
     if trainer.seed != TrainerConfig.seed:
         raise ConfigError(f"{what}: trainer.seed is set by --seeds; leave it out")
     resolve_device(trainer.device)
+    optimizer_class(trainer)
+    for query in trainer.callbacks:
+        callback_class(query)
     known = metric_names(EvaluatorConfig.metrics, EvaluatorConfig.cutoffs)
     if trainer.monitor not in known:
         raise ConfigError(

@@ -46,8 +46,6 @@ MAY_CHANGE = (
 )
 """Keys of :class:`RunConfig` that a resumed run may have otherwise: what runs beside, not how."""
 
-_TRAINER_MAY_CHANGE = ("epochs", "patience", "device", "checkpoint_seconds")
-
 
 @dataclass(frozen=True)
 class RestoredArm:
@@ -208,7 +206,8 @@ class SavedRun:
             ConfigError: A setting was changed; the message has its name and both values.
         """
         both = self.config.settings.keys() & config.settings.keys()
-        before, now = (dict(_flat(_fixed(c, both))) for c in (self.config, config))
+        free = {name: self.config.settings[name].trainer.may_change for name in both}
+        before, now = (dict(_flat(_fixed(c, free))) for c in (self.config, config))
         for key in dict.fromkeys([*before, *now]):
             if before.get(key) != now.get(key):
                 raise ConfigError(
@@ -315,12 +314,12 @@ class SavedRun:
             )
 
 
-def _fixed(config: RunConfig, backbones: Collection[str]) -> dict[str, Any]:
+def _fixed(config: RunConfig, free: Mapping[str, Collection[str]]) -> dict[str, Any]:
     """What must stay as it is over a resume."""
     content = {k: v for k, v in configuration.plain(config).items() if k not in MAY_CHANGE}
-    content["settings"] = {name: content["settings"][name] for name in backbones}
-    for settings in content["settings"].values():
-        for key in _TRAINER_MAY_CHANGE:
+    content["settings"] = {name: content["settings"][name] for name in free}
+    for name, settings in content["settings"].items():
+        for key in free[name]:
             del settings["trainer"][key]
     return content
 

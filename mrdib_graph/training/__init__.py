@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from mrdib_graph.training.callback import Callback
     from mrdib_graph.training.device import resolve_device
     from mrdib_graph.training.memory import memory_mb
     from mrdib_graph.training.step import training_step
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from mrdib_graph.training.trainer_config import TrainerConfig
 
 __all__ = [
+    "Callback",
     "FitResult",
     "Interrupted",
     "Trainer",
@@ -26,6 +28,7 @@ __all__ = [
 ]
 
 _FILES = {
+    "Callback": "callback",
     "TrainerConfig": "trainer_config",
     "memory_mb": "memory",
     "resolve_device": "device",

@@ -9,6 +9,7 @@ from torch_geometric.data import HeteroData
 from mrdib_graph import distributed
 from mrdib_graph.training.interrupt import Interrupt
 from mrdib_graph.training.memory import memory_mb
+from mrdib_graph.training.schedule import learning_rate
 from mrdib_graph.training.state import TrainingState
 from mrdib_graph.training.step import training_step
 from mrdib_graph.typing import Metrics
@@ -21,16 +22,25 @@ def run_epoch(state: TrainingState, data: HeteroData, interrupt: Interrupt) -> M
     """
     recommender, config = state.recommender, state.config
     started = time.perf_counter()
-    learning_rate = config.learning_rate * config.lr_decay ** (state.epoch / 50)
-    for group in state.optimizer.param_groups:
-        group["lr"] = learning_rate
     recommender.train()
     state.begin_epoch(data)
     for part, batch in state.loader.steps(data, skip=state.step):
-        where = f"epoch {state.epoch}, step {state.step}"
+        rate = learning_rate(config, state.epoch, state.step, len(state.loader))
+        for group in state.optimizer.param_groups:
+            group["lr"] = rate
         terms = training_step(
-            recommender, part, batch, state.optimizer, state.noise, config.zero_grad, where
+            recommender,
+            part,
+            batch,
+            state.optimizer,
+            state.noise,
+            config.zero_grad,
+            where=f"epoch {state.epoch}, step {state.step}",
+            clip_norm=config.clip_norm,
+            autocast=config.autocast,
         )
+        for callback in state.callbacks:
+            callback.on_step_end(state.epoch, state.step, dict(terms), recommender)
         state.end_step(terms)
         if interrupt.poll():
             break
@@ -39,7 +49,7 @@ def run_epoch(state: TrainingState, data: HeteroData, interrupt: Interrupt) -> M
     metrics = {f"train/{name}": value / state.step for name, value in state.sums.items()}
     metrics |= {
         "train/seconds": state.seconds,
-        "train/learning_rate": learning_rate,
+        "train/learning_rate": rate,  # of the last step
         "train/memory_mb": memory_mb(),
     }
     if state.step == len(state.loader):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import asdict, fields, replace
 from functools import partial
@@ -19,6 +19,7 @@ from mrdib_graph.loader import NeighborLoader, TripletLoader, sampler
 from mrdib_graph.negatives import AllSampler
 from mrdib_graph.recommender import Recommender
 from mrdib_graph.tracking import Tracker
+from mrdib_graph.training.callback import Callback, build_callbacks
 from mrdib_graph.training.device import resolve_device
 from mrdib_graph.training.epoch import run_epoch
 from mrdib_graph.training.interrupt import Interrupt
@@ -73,6 +74,8 @@ class Trainer:
         evaluator: Ranks and scores; made from the graph with default settings where absent.
         tracker: Told one set of metrics per epoch.
         quiet: Show no progress.
+        callbacks: Code of one's own, called after those of the config: instances, or classes and
+            ``"file.py:Class"`` that are made anew for each training.
         overrides: Single settings, for example ``Trainer(epochs=50)``.
 
     Raises:
@@ -85,6 +88,7 @@ class Trainer:
         evaluator: Evaluator | None = None,
         tracker: Tracker | None = None,
         quiet: bool = False,
+        callbacks: Sequence[str | type[Callback] | Callback] = (),
         **overrides: Any,
     ) -> None:
         try:
@@ -94,6 +98,7 @@ class Trainer:
         self.evaluator = evaluator
         self.tracker = tracker or Tracker()
         self.quiet = quiet
+        self.callbacks = [*self.config.callbacks, *callbacks]
 
     def __repr__(self) -> str:
         given = {f.name: getattr(self.config, f.name) for f in fields(self.config)}
@@ -109,7 +114,6 @@ class Trainer:
         checkpoint: Path | None = None,
         resume: bool = False,
         label: str = "training",
-        each_epoch: Callable[[int], Metrics] | None = None,
     ) -> FitResult:
         """Train; at the end the recommender holds the weights of the best epoch.
 
@@ -123,19 +127,20 @@ class Trainer:
             checkpoint: File that the state is kept in; none for None.
             resume: Continue from the file where it exists, to the same result bit for bit.
             label: Name shown with the progress.
-            each_epoch: More metrics to log after an evaluation, given the epoch.
 
         Raises:
+            ConfigError: A setting does not fit, such as the monitor or an optimizer's option.
             TrainingError: A loss is not finite; the last checkpoint stays.
             CheckpointError: The checkpoint cannot be read or belongs to another setup.
             Interrupted: Ctrl-C; the checkpoint holds the state between two steps.
         """
+        callbacks = build_callbacks(self.callbacks)
         device = resolve_device(self.config.device)
         data = recommender.backbone.prepare(data).to(device)
         recommender.to(device)
         evaluator = self._checked_evaluator(data)
         loader = loader or self._loader(recommender, data)
-        state = self._state(recommender, loader, checkpoint, resume)
+        state = self._state(recommender, loader, callbacks, checkpoint, resume)
         keeper = _Keeper(state, checkpoint, self.config.checkpoint_seconds)
         first = distributed.rank() == 0
         progress = Progress(self.config.epochs, label, self.quiet or not first)
@@ -145,12 +150,10 @@ class Trainer:
                 if state.step:  # interrupted inside the epoch
                     break
                 if self._evaluates_after(state.epoch):
-                    metrics |= self._validate(evaluator, data, state)
-                    metrics |= each_epoch(state.epoch - 1) if each_epoch else {}
-                    loss, value = metrics["train/loss"], metrics[f"val/{self.config.monitor}"]
-                    progress.update(
-                        state.epoch - 1, loss, self.config.monitor, value, state.best_value
-                    )
+                    metrics |= self._validate(evaluator, data, state, progress)
+                metrics |= _call_back(state, metrics)
+                if state.stopped and f"val/{self.config.monitor}" not in metrics:
+                    metrics |= self._validate(evaluator, data, state, progress)
                 state.history.append(metrics)
                 if first:
                     self.tracker.log_metrics(metrics, step=state.epoch - 1)
@@ -185,12 +188,17 @@ class Trainer:
         return NeighborLoader(data, sampling, hops, size, negatives=negatives)
 
     def _state(
-        self, recommender: Recommender, loader: TripletLoader, checkpoint: Path | None, resume: bool
+        self,
+        recommender: Recommender,
+        loader: TripletLoader,
+        callbacks: Sequence[Callback],
+        checkpoint: Path | None,
+        resume: bool,
     ) -> TrainingState:
         """A fresh state, the same in all processes; or that of the checkpoint to go on from."""
         loader.generator.manual_seed(self.config.seed)
         distributed.copy_first(recommender.state_dict().values())
-        state = TrainingState(recommender, loader, self.config)
+        state = TrainingState(recommender, loader, self.config, callbacks)
         if resume and checkpoint is not None and distributed.any_process(checkpoint.is_file()):
             state.load(checkpoint)
         return state
@@ -198,10 +206,23 @@ class Trainer:
     def _evaluates_after(self, epoch: int) -> bool:
         return epoch % self.config.eval_every == 0 or epoch == self.config.epochs
 
-    def _validate(self, evaluator: Evaluator, data: HeteroData, state: TrainingState) -> Metrics:
-        result = evaluate(evaluator, state.recommender.tables(data), "val")
-        state.evaluated(result.mean[self.config.monitor], result.mean)
+    def _validate(
+        self, evaluator: Evaluator, data: HeteroData, state: TrainingState, progress: Progress
+    ) -> Metrics:
+        result, monitor = evaluate(evaluator, state.scored.tables(data), "val"), self.config.monitor
+        state.evaluated(result.mean[monitor], result.mean)
+        loss = state.sums["loss"] / len(state.loader)
+        progress.update(state.epoch - 1, loss, monitor, result.mean[monitor], state.best_value)
         return {f"val/{name}": value for name, value in result.mean.items()}
+
+
+def _call_back(state: TrainingState, metrics: Metrics) -> Metrics:
+    """What callbacks have to say after an epoch; all processes stop where one is asked to."""
+    more: Metrics = {}
+    for callback in state.callbacks:
+        more |= callback.on_epoch_end(state.epoch - 1, metrics | more, state.scored) or {}
+    state.stopped = distributed.any_process(any(callback.stop for callback in state.callbacks))
+    return more
 
 
 class _Keeper:

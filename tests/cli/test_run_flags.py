@@ -25,6 +25,11 @@ def test_the_help_has_the_words_defaults_and_choices_of_the_classes() -> None:
     assert (
         "--loader {full,neighbor}" in text and "--seeds N,N Training seeds. Default 0,1,2." in text
     )
+    assert "--schedule {none,cosine,linear}" in text and "--average {none,ema,swa}" in text
+    assert (
+        "--autocast {none,bfloat16}" in text and "--optimizer NAME A class of torch.optim" in text
+    )
+    assert "--callbacks NAME,NAME Code of your own" in text and "Default ." not in text
     assert "bm3, dragon, dualgnn" in text and "club, gaussian" in text
     assert "what to run:" in text and "data:" in text and "output:" in text
 
@@ -50,6 +55,14 @@ def test_flags_of_the_method_are_options_of_mrdib() -> None:
         ("--epochs 7 --num-neighbors 5,-1", lambda c: (
             c.settings["lattice"].trainer.epochs == 7
             and c.settings["lattice"].trainer.num_neighbors == [5, -1])),
+        ("--optimizer adamw --schedule cosine --warmup-epochs 2 --clip-norm 0.5", lambda c: (
+            (t := c.settings["lattice"].trainer).optimizer == "adamw"
+            and (t.schedule, t.warmup_epochs, t.clip_norm) == ("cosine", 2, 0.5))),
+        ("--average ema --autocast bfloat16 --callbacks a.py:A,b.py:B", lambda c: (
+            (t := c.settings["lattice"].trainer).average == "ema"
+            and (t.autocast, t.callbacks) == ("bfloat16", ["a.py:A", "b.py:B"]))),
+        ("--set settings.lattice.trainer.optimizer_options.momentum=0.9", lambda c: (
+            c.settings["lattice"].trainer.optimizer_options == {"momentum": 0.9})),
         ("--loss mine.py:Hinge", lambda c: c.settings["lattice"].loss == "mine.py:Hinge"),
         ("--alpha-kl 1e-3", lambda c: c.settings["lattice"].arms["mrdib"]["alpha_kl"] == 1e-3),
     ],

@@ -38,10 +38,20 @@ CASES = {
     "vbpr mine": (VBPR, {"user_side": "vector"}, MINE, FULL),
     "dualgnn mrdib": (DualGNN, {}, MINE, FULL),
     "vbpr noise": (VBPR, {}, "noise", FULL),
+    "vbpr mine, clip and ema": (VBPR, {}, MINE, FULL),
+    "dualgnn, sgd and swa": (DualGNN, {}, None, FULL),
+    "vbpr mrdib, autocast": (VBPR, {}, GAUSSIAN, FULL),
     "lightgcn, all neighbours": (LightGCN, {"reg": 0.1}, None, ALL_NEIGHBORS),
     "freedom mrdib, all neighbours": (FREEDOM, {"prune": 0.2}, MINE, ALL_NEIGHBORS),
     "lightgcn, some neighbours": (LightGCN, {"reg": 0.1}, None, SOME),
 }
+
+TRAINER = {
+    "vbpr mine, clip and ema": {"clip_norm": 0.05, "average": "ema", "ema_decay": 0.7},
+    "dualgnn, sgd and swa": {"optimizer": "sgd", "schedule": "cosine", "average": "swa"},
+    "vbpr mrdib, autocast": {"autocast": "bfloat16"},
+}
+"""More settings of the trainer."""
 
 
 class Recording(Tracker):
@@ -77,7 +87,7 @@ def build(name):
     control = Noise(backbone.modalities) if arm == "noise" else None
     recommender = Recommender(backbone, mrdib, control=control, reg_fused=0.01)
     loader = {"loader": "neighbor", **sampling} if sampling else {}
-    return data, recommender, loader
+    return data, recommender, loader | TRAINER.get(name, {})
 
 
 def fit(name, tracker=None, loader=None, epochs=1, **run):

@@ -10,11 +10,16 @@ import torch
 
 from mrdib_graph.errors import CheckpointError
 from mrdib_graph.evaluation import Evaluator
-from mrdib_graph.training import Interrupted, Trainer, TrainerConfig
+from mrdib_graph.training import Callback, Interrupted, Trainer, TrainerConfig
 from mrdib_graph.training import checkpoint as checkpoints
 
+USABLE = (
+    *("adafactor", "adadelta", "adagrad", "adamax", "adamw", "asgd"),
+    *("nadam", "radam", "rmsprop", "rprop", "sgd"),
+)
 ROOT = Path(__file__).resolve().parents[2]
 CLOCKS = ("train/seconds", "train/memory_mb")
+MOMENTUM = {"momentum": 0.9}
 ARMS = [
     ("lightgcn", "bare", {}),
     ("vbpr", "bare", {}),
@@ -29,6 +34,18 @@ ARMS = [
     ("lattice", "modality_dropout", {}),
     ("vbpr", "free_bits", {"num_negatives": 2}),
     ("lattice", "free_bits", {"eval_every": 2}),
+    ("vbpr", "mine", {"schedule": "cosine", "warmup_epochs": 2, "lr_decay": 0.1}),
+    ("lattice", "bare", {"schedule": "linear", "clip_norm": 0.05}),
+    ("lattice", "mine", {"average": "ema", "ema_decay": 0.7, "average_after": 1}),
+    ("lattice", "bare", {"average": "swa", "average_after": 1, "eval_every": 2}),
+    (
+        "vbpr",
+        "mine",
+        {"average": "swa", "optimizer": "sgd", "optimizer_options": MOMENTUM},
+    ),
+    ("lattice", "mine", {"autocast": "bfloat16", "average": "ema", "clip_norm": 1.0}),
+    ("lattice", "bare", {"optimizer": "sgd", "zero_grad": "zeros", "weight_decay": 0.1}),
+    ("lattice", "mine", {"optimizer": "adagrad", "zero_grad": "zeros", "weight_decay": 0.1}),
 ]
 
 
@@ -94,7 +111,7 @@ def test_interrupted_inside_epochs_resumes_bit_for_bit(
     assert_same(recommender, result, whole, expected)
 
 
-@pytest.mark.parametrize("place", ["step", "evaluation", "hook", "last evaluation"])
+@pytest.mark.parametrize("place", ["step", "evaluation", "callback", "last evaluation"])
 def test_the_checkpoint_holds_whole_epochs_whenever_the_signal_comes(
     tiny, make_recommender, interrupting_loader, tmp_path, place
 ):
@@ -109,25 +126,82 @@ def test_the_checkpoint_holds_whole_epochs_whenever_the_signal_comes(
                 signal.raise_signal(signal.SIGINT)
             return super().__call__(*args)
 
-    def each_epoch(epoch):
-        if place == "hook" and epoch == 1:
-            signal.raise_signal(signal.SIGINT)
-        return {"extra/epoch": float(epoch)}
+    class Epochs(Callback):
+        def on_epoch_end(self, epoch, metrics, recommender):
+            return {"extra/epoch": float(epoch)}
 
+    class Pressing(Epochs):
+        def on_epoch_end(self, epoch, metrics, recommender):
+            if place == "callback" and epoch == 1:
+                signal.raise_signal(signal.SIGINT)
+            return super().on_epoch_end(epoch, metrics, recommender)
+
+    Pressing.__name__ = "Epochs"  # the checkpoint knows callbacks by name
     loader = interrupting_loader(tiny, [13] if place == "step" else [], [], batch_size=32)
-    trainer = Trainer(config(), Interrupting(tiny), quiet=True)
+    trainer = Trainer(config(), Interrupting(tiny), quiet=True, callbacks=[Pressing])
     with pytest.raises(Interrupted):
-        trainer.fit(recommender, tiny, loader, checkpoint=path, each_epoch=each_epoch)
+        trainer.fit(recommender, tiny, loader, checkpoint=path)
     saved = checkpoints.load(path)
     epochs = 4 if place == "last evaluation" else 2
     assert (saved["epoch"], saved["step"], len(saved["history"])) == (epochs, 0, epochs)
     assert all("val/recall@5" in m and "extra/epoch" in m for m in saved["history"])
 
     whole, resumed = make_recommender(tiny, "vbpr", "mine"), make_recommender(tiny, "vbpr", "mine")
-    hook = {"each_epoch": lambda epoch: {"extra/epoch": float(epoch)}}
-    expected = Trainer(config(), quiet=True).fit(whole, tiny, **hook)
-    result = Trainer(config(), quiet=True).fit(resumed, tiny, checkpoint=path, resume=True, **hook)
+    trainer = Trainer(config(), quiet=True, callbacks=[Epochs])
+    expected = trainer.fit(whole, tiny)
+    result = trainer.fit(resumed, tiny, checkpoint=path, resume=True)
     assert_same(resumed, result, whole, expected)
+
+
+@pytest.mark.parametrize("optimizer", USABLE)
+def test_every_optimizer_resumes_bit_for_bit(
+    tiny, make_recommender, interrupting_loader, tmp_path, optimizer
+):
+    settings = config(optimizer=optimizer)
+    whole = make_recommender(tiny)
+    expected = Trainer(settings, quiet=True).fit(whole, tiny)
+    recommender, result, interrupts = run_with_interrupts(
+        lambda seed: make_recommender(tiny, seed=seed),
+        *(tiny, interrupting_loader, settings, tmp_path / "checkpoint.pt", [0, 9]),
+    )
+    assert interrupts == 2
+    assert_same(recommender, result, whole, expected)
+
+
+@pytest.mark.parametrize("schedule", ["cosine", "linear"])
+def test_other_epochs_are_refused_where_the_schedule_follows_from_them(
+    tiny, make_recommender, tmp_path, schedule
+):
+    path = tmp_path / "checkpoint.pt"
+    settings = config(schedule=schedule)
+    Trainer(settings, quiet=True).fit(make_recommender(tiny), tiny, checkpoint=path)
+    message = f"written with epochs=4, this run has 6, and the schedule '{schedule}' follows from"
+    with pytest.raises(CheckpointError, match=message):
+        Trainer(settings, quiet=True, epochs=6).fit(
+            make_recommender(tiny), tiny, checkpoint=path, resume=True
+        )
+
+
+def test_a_checkpoint_from_before_there_were_options_goes_on(tiny, make_recommender, tmp_path):
+    path, settings = tmp_path / "checkpoint.pt", config(zero_grad="zeros", epochs=2)
+    Trainer(settings, quiet=True).fit(make_recommender(tiny, "lattice"), tiny, checkpoint=path)
+    saved = checkpoints.load(path)
+    old = ("optimizer", "optimizer_options", "schedule", "warmup_epochs", "clip_norm", "average")
+    old += ("average_after", "ema_decay", "autocast", "callbacks")
+    before = {name: value for name, value in saved["config"].items() if name not in old}
+    for name in ("with_gradient", "average", "callbacks", "stopped"):
+        del saved[name]
+    checkpoints.save({**saved, "config": before}, path)
+    whole, resumed = make_recommender(tiny, "lattice"), make_recommender(tiny, "lattice", seed=3)
+    longer = config(zero_grad="zeros")
+    expected = Trainer(longer, quiet=True).fit(whole, tiny)
+    result = Trainer(longer, quiet=True).fit(resumed, tiny, checkpoint=path, resume=True)
+    assert_same(resumed, result, whole, expected)
+    checkpoints.save({**saved, "config": before}, path)
+    with pytest.raises(CheckpointError, match="written with optimizer='adam', this run has 'sgd'"):
+        Trainer(longer, quiet=True, optimizer="sgd").fit(
+            make_recommender(tiny, "lattice"), tiny, checkpoint=path, resume=True
+        )
 
 
 def test_an_interrupt_without_a_checkpoint_still_stops(tiny, make_recommender, interrupting_loader):

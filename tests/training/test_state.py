@@ -55,6 +55,13 @@ def test_weights_that_are_not_finite_are_never_written(tiny, make_recommender, t
         ({"lr_decay": 0.9}, r"lr_decay=1\.0, this run has 0\.9"),
         ({"weight_decay": 0.1}, r"weight_decay=0\.0, this run has 0\.1"),
         ({"batch_size": 16}, "batch_size=32, this run has 16"),
+        ({"optimizer": "sgd"}, "optimizer='adam', this run has 'sgd'"),
+        ({"optimizer_options": {"amsgrad": True}}, "optimizer_options={}, this run has {'amsgrad"),
+        ({"schedule": "cosine"}, "schedule='none', this run has 'cosine'"),
+        ({"warmup_epochs": 3}, "warmup_epochs=0, this run has 3"),
+        ({"clip_norm": 1.0}, r"clip_norm=0\.0, this run has 1\.0"),
+        ({"average": "ema"}, "average='none', this run has 'ema'"),
+        ({"autocast": "bfloat16"}, "autocast='none', this run has 'bfloat16'"),
     ],
 )
 def test_other_settings_are_refused(tiny, make_recommender, tmp_path, options, message):

@@ -53,3 +53,29 @@ def test_a_total_that_overflows_is_named_and_nothing_changes(tiny, make_recommen
     with pytest.raises(TrainingError, match=r"not finite at this step: term total \(ranking 0\."):
         training_step(recommender, data, batch, optimizer)
     assert (recommender.backbone.item.weight == 100).all() and not optimizer.state
+
+
+def gradients(recommender):
+    return {n: p.grad.clone() for n, p in recommender.named_parameters() if p.grad is not None}
+
+
+@pytest.mark.parametrize("share", [0.1, 3.0])
+def test_the_gradient_of_all_parameters_is_clipped_together(tiny, make_recommender, share):
+    """Against the formula, g min(1, c / |g|), and against torch on a copy."""
+    plain, ours = make_recommender(tiny, "vbpr", "mine"), make_recommender(tiny, "vbpr", "mine")
+    data, batch, optimizer = ready(plain, tiny)
+    whole = training_step(plain, data, batch, optimizer, torch.Generator().manual_seed(2))
+    expected = gradients(plain)
+    norm = torch.cat([g.flatten() for g in expected.values()]).double().norm().item()
+    limit = share * norm
+
+    data, batch, optimizer = ready(ours, tiny)
+    noise = torch.Generator().manual_seed(2)
+    terms = training_step(ours, data, batch, optimizer, noise, clip_norm=limit)
+    assert "gradient_norm" not in whole and terms["loss"] == whole["loss"]
+    assert terms["gradient_norm"].item() == pytest.approx(norm, rel=1e-5)
+    for name, grad in gradients(ours).items():
+        by_hand = expected[name] * min(1.0, limit / norm)
+        torch.testing.assert_close(grad, by_hand, rtol=1e-4, atol=1e-9)
+    torch.nn.utils.clip_grad_norm_(plain.parameters(), limit)
+    assert all(torch.equal(g, gradients(plain)[name]) for name, g in gradients(ours).items())

@@ -7,7 +7,7 @@ from mrdib_graph.errors import CheckpointError, ConfigError, TrainingError
 from mrdib_graph.evaluation import Evaluator
 from mrdib_graph.loader import TripletLoader
 from mrdib_graph.tracking import Tracker
-from mrdib_graph.training import FitResult, Interrupted, Trainer, TrainerConfig
+from mrdib_graph.training import Callback, FitResult, Interrupted, Trainer, TrainerConfig
 from mrdib_graph.training import checkpoint as checkpoints
 
 QUICK = TrainerConfig(epochs=4, batch_size=32, learning_rate=0.01, monitor="recall@5", device="cpu")
@@ -39,7 +39,7 @@ class Recording(Tracker):
 
 
 def fit(recommender, data, evaluator=None, tracker=None, **options):
-    run = {k: options.pop(k) for k in list(options) if k in ("checkpoint", "resume", "each_epoch")}
+    run = {k: options.pop(k) for k in list(options) if k in ("checkpoint", "resume")}
     trainer = Trainer(QUICK, evaluator, tracker, quiet=True, **options)
     return trainer.fit(recommender, data, **run)
 
@@ -80,12 +80,13 @@ def test_the_weights_of_the_best_epoch_are_loaded_and_tested(tiny, make_recommen
     recommender = make_recommender(tiny)
     seen = []
 
-    def each_epoch(epoch):
-        seen.append(weights(recommender))
-        return {"extra/epoch": float(epoch)}
+    class Seeing(Callback):
+        def on_epoch_end(self, epoch, metrics, recommender):
+            seen.append(weights(recommender))
+            return {"extra/epoch": float(epoch)}
 
     script = [0.1, 0.4, 0.9, 0.2, 0.3, 0.5]
-    result = fit(recommender, tiny, Scripted(tiny, script), epochs=6, each_epoch=each_epoch)
+    result = fit(recommender, tiny, Scripted(tiny, script), epochs=6, callbacks=[Seeing])
     assert result.best_epoch == 2
     after = weights(recommender)
     assert all(torch.equal(after[name], seen[2][name]) for name in after)
@@ -285,9 +286,9 @@ def test_checkpoints_are_spaced_and_the_last_one_is_always_written(
 ):
     now, written = [0.0], []
 
-    def each_epoch(epoch):
-        now[0] += 20.0
-        return {}
+    class Waiting(Callback):
+        def on_epoch_end(self, epoch, metrics, recommender):
+            now[0] += 20.0
 
     save = checkpoints.save
     monkeypatch.setattr("time.monotonic", lambda: now[0])
@@ -295,7 +296,7 @@ def test_checkpoints_are_spaced_and_the_last_one_is_always_written(
         checkpoints, "save", lambda state, path: (written.append(state["epoch"]), save(state, path))
     )
     options = {"checkpoint": tmp_path / "checkpoint.pt", "checkpoint_seconds": 30.0}
-    fit(make_recommender(tiny), tiny, epochs=5, each_epoch=each_epoch, **options)
+    fit(make_recommender(tiny), tiny, epochs=5, callbacks=[Waiting()], **options)
     assert written == [2, 4, 5]
 
 
