@@ -272,6 +272,21 @@ def test_what_may_change_over_a_resume(copied: Path) -> None:
     SavedRun(copied).check_settings(more)
 
 
+def test_epochs_may_not_change_over_a_resume_where_a_schedule_follows_from_them(
+    copied: Path,
+) -> None:
+    run = SavedRun(copied)
+    trainer = dataclasses.replace(SETTINGS.trainer, schedule="cosine", epochs=9)
+    now = changed(settings={"vbpr": dataclasses.replace(SETTINGS, trainer=trainer)})
+    with pytest.raises(ConfigError, match="trainer.schedule was 'none'"):
+        run.check_settings(now)
+    run.config = now
+    longer = dataclasses.replace(trainer, epochs=10)
+    more = changed(settings={"vbpr": dataclasses.replace(SETTINGS, trainer=longer)})
+    with pytest.raises(ConfigError, match="trainer.epochs was 9 when the run began and is 10 now"):
+        run.check_settings(more)
+
+
 def test_a_resume_on_other_data_is_refused(copied: Path) -> None:
     known = json.loads((copied / "dataset.json").read_text(encoding="utf-8"))
     assert known["name"] == "planted" and known["counts"]["users"] == 60

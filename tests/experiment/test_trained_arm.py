@@ -133,3 +133,20 @@ def test_what_is_open_is_left_where_the_caller_fails(make_config, data: HeteroDa
         for _ in loop:
             raise ValueError
     assert left == [3]
+
+
+def test_callbacks_of_the_settings_are_made_anew_for_each_seed(
+    make_config, data: HeteroData, tmp_path: Path
+) -> None:
+    (tmp_path / "mine.py").write_text(
+        "from mrdib_graph.training import Callback\n"
+        "class Counting(Callback):\n"
+        "    calls = 0\n"
+        "    def on_epoch_end(self, epoch, metrics, recommender):\n"
+        "        self.calls += 1\n"
+        "        return {'extra/calls': float(self.calls)}\n"
+    )
+    config = make_config(trainer={"callbacks": [f"{tmp_path / 'mine.py'}:Counting"]})
+    for seed in (0, 1):
+        history = train(config, data, seed=seed).fit.history
+        assert [metrics["extra/calls"] for metrics in history] == [1, 2]
