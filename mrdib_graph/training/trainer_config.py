@@ -43,11 +43,11 @@ class TrainerConfig:
         clip_norm: Largest norm of the gradient of all parameters together; 0 for any.
         zero_grad: ``'none'``; or ``'zeros'``, where a parameter without a gradient in a step keeps
             moving on Adam's momentum, as in releases for PyTorch below 2.
-        average: Evaluate and keep the mean of weights: ``'ema'``, in which each step's weigh
-            ``1 - ema_decay`` and all before them the rest, or ``'swa'``, the plain mean of those
-            at the ends of epochs.  Training goes on with the weights themselves.
+        average: Evaluate and keep averaged weights, while training goes on with the weights
+            themselves: ``'ema'``, a moving average over steps, or ``'swa'``, the plain mean of
+            those after each epoch.
         average_after: Epochs before the first weights that are averaged.
-        ema_decay: See ``average``.
+        ema_decay: d of ``'ema'``: each step makes it d times itself plus 1 - d times the weights.
         autocast: ``'bfloat16'``: dense products of the loss are rounded to it; weights, sparse
             products, updates and evaluation stay in float32.
         monitor: Validation metric that chooses the epoch.
