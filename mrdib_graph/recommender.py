@@ -89,11 +89,7 @@ class Recommender(Module):
             ranking_loss or "bpr", losses, RankingLoss, "ranking_loss"
         )
         self._by_own_loss = ranking_loss is None
-        if mrdib is not None and mrdib.unique == "residual" and self.ranking_loss.reads_rows:
-            raise ConfigError(
-                f"unique: {_name(self.ranking_loss)} reads the rows behind a score, and the "
-                "residual form scores by a sum of codes; use unique: alone, or another loss"
-            )
+        check_loss(mrdib, self.ranking_loss)
         self.placement = placement
         self.control = control
         self.reg_fused = reg_fused
@@ -357,6 +353,19 @@ class CodeScores(Mapping[str, PairScores]):
         item = self.codes[name].index_select(0, self.item_of)
         has = self.masks[name][self.item_of] if name in self.masks else None
         return self.pairs.scores(self._gathered[table], item, has)
+
+
+def check_loss(mrdib: MRdIB | None, loss: RankingLoss) -> None:
+    """Refuse a loss that the unique term cannot stand on.
+
+    Raises:
+        ConfigError: The term is residual, and the loss reads rows.
+    """
+    if mrdib is not None and mrdib.unique == "residual" and loss.reads_rows:
+        raise ConfigError(
+            f"unique: {_name(loss)} reads the rows behind a score, and the residual form scores by "
+            "a sum of codes; use unique: alone, or another loss"
+        )
 
 
 def _name(part: Module) -> str:

@@ -11,7 +11,9 @@ from typing import Any, Literal, get_args
 
 from mrdib_graph.resolver import key
 
-Kind = Literal["backbones", "arms", "estimators", "splits", "datasets", "losses", "baselines"]
+Kind = Literal[
+    "backbones", "arms", "estimators", "splits", "datasets", "losses", "negatives", "baselines"
+]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 _BASES = {
@@ -19,6 +21,7 @@ _BASES = {
     "estimators": "MIEstimator",
     "datasets": "MultimodalDataset",
     "losses": "RankingLoss",
+    "negatives": "NegativeSampler",
     "baselines": "Baseline",
     "controls": "Control",
 }
@@ -64,7 +67,7 @@ def exported(kind: str) -> dict[str, str]:
     }
     found = {}
     for name in _all(folder / "__init__.py"):
-        if name != base and _inherits(name, base, classes):
+        if name != base and _inherits(name, base, classes) and not _abstract(classes[name]):
             text = first_sentence(ast.get_docstring(classes[name]) or "")
             found[_name(name, kind, base)] = text
     return dict(sorted(found.items()))
@@ -81,10 +84,22 @@ def first_sentence(docstring: str) -> str:
 
 
 def _name(name: str, kind: str, base: str) -> str:
-    if kind == "controls":  # as an arm: IDDropout is id-dropout
+    if kind in ("controls", "losses", "negatives"):  # IDDropout is id-dropout
+        if kind != "controls":
+            name = name.removesuffix(re.findall("[A-Z][a-z]+", base)[-1])
         words = re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "-", name)
         return words.lower()
-    return key(name.removesuffix("Loss") if base == "RankingLoss" else name)
+    return key(name)
+
+
+def _abstract(node: ast.ClassDef) -> bool:
+    """Whether a class leaves a method to be written."""
+    methods = (part for part in node.body if isinstance(part, ast.FunctionDef))
+    return any(
+        isinstance(mark, ast.Name) and mark.id == "abstractmethod"
+        for method in methods
+        for mark in method.decorator_list
+    )
 
 
 def _all(path: Path) -> list[str]:

@@ -25,13 +25,13 @@ _GROUPS: Mapping[str, tuple[tuple[type, str, tuple[str, ...]], ...]] = {
         (
             TrainerConfig,
             "trainer.",
-            ("epochs", "patience", "batch_size", "optimizer", "learning_rate", "schedule")
-            + ("warmup_epochs", "clip_norm", "average", "autocast", "device", "loader")
-            + ("num_neighbors", "callbacks"),
+            ("epochs", "patience", "batch_size", "negatives", "num_negatives", "optimizer")
+            + ("learning_rate", "schedule", "warmup_epochs", "clip_norm", "average", "autocast")
+            + ("device", "loader", "num_neighbors", "callbacks"),
         ),
         (Settings, "", ("embedding_dim",)),
     ),
-    "method, of every backbone": ((Settings, "", ("placement", "loss")),),
+    "method, of every backbone": ((Settings, "", ("placement", "loss", "reg_fused")),),
     "output": ((RunConfig, "", ("out", "tracking_uri", "mlflow", "quiet")),),
 }
 """Group of the help to dataclass, its place in :class:`Settings`, and fields that have a flag."""
@@ -52,6 +52,7 @@ _EXPORTED = {
     "dataset": "datasets",
     "estimator": "estimators",
     "loss": "losses",
+    "negatives": "negatives",
 }
 """Field to the kind of ``mrdib-graph list`` that it accepts, beside paths and files."""
 

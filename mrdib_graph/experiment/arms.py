@@ -22,7 +22,9 @@ from mrdib_graph.experiment.config import OwnSettings, Placement, RunConfig, Set
 from mrdib_graph.experiment.presets import LATE, ArmName, part_of, read_name
 from mrdib_graph.experiment.recommenders import build_backbone, build_loss, build_part
 from mrdib_graph.mrdib import MRdIB
+from mrdib_graph.recommender import check_loss
 from mrdib_graph.training import TrainerConfig
+from mrdib_graph.training.loss_sampler import loss_sampler
 
 OWN = tuple(f.name for f in dataclasses.fields(OwnSettings))
 """Settings of an arm that are no options of its part."""
@@ -118,8 +120,10 @@ def build_arms(config: RunConfig) -> list[Arm]:
         partners = dict.fromkeys(arm.partner for arm in asked if arm.late_fusion and arm.part)
         asked += [build_arm(settings, backbone, p) for p in partners if p and p not in names]
         for arm in asked:
-            build_part(arm, _modalities(arm))
-            build_loss(arm)
+            part, loss = build_part(arm, _modalities(arm)), build_loss(arm)
+            loss_sampler(loss, arm.trainer)
+            if isinstance(part, MRdIB) and loss is not None:
+                check_loss(part, loss)
         arms += asked
     return arms
 

@@ -23,7 +23,10 @@ from mrdib_graph.training.trainer_config import TrainerConfig
 Placement = Literal["inline", "auxiliary"]
 
 # Flags that win over what an arm has of its own, in stored settings or a settings file.
-_ARM_VALUE = {"trainer.learning_rate": "learning_rate", "placement": "placement", "loss": "loss"}
+_ARM_VALUE = {
+    "trainer.learning_rate": "learning_rate",
+    **{name: name for name in ("placement", "loss", "reg_fused")},
+}
 
 
 @checked

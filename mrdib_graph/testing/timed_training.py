@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cached_property
 from typing import Any
 
@@ -36,6 +37,7 @@ class TimedTraining:
         mrdib: Whether MRdIB stands beside it, with its defaults.
         batch_size: Observed interactions per step.
         reg_fused: Weight of the L2 term on fused rows.
+        loss: Ranking loss, with the sampler that it names; None for the backbone's own.
         options: Of the backbone.
     """
 
@@ -47,6 +49,7 @@ class TimedTraining:
         mrdib: bool = False,
         batch_size: int = 2048,
         reg_fused: float = 0.01,
+        loss: str | None = None,
         **options: Any,
     ) -> None:
         torch.manual_seed(0)
@@ -56,11 +59,15 @@ class TimedTraining:
             backbone = LateFusion.from_data(data, inner=backbone)
         self.data = backbone.prepare(data)
         part = MRdIB(backbone.modalities, backbone.embedding_dim) if mrdib else None
-        self.recommender = Recommender(backbone, part, reg_fused=reg_fused).train()
+        self.recommender = Recommender(backbone, part, loss, reg_fused=reg_fused).train()
         self.optimizer = torch.optim.Adam(self.recommender.parameters(), fused=True)
-        self.loader = TripletLoader(self.data, batch_size, generator=Generator().manual_seed(0))
+        drawn = self.recommender.ranking_loss.negatives
+        self.loader = TripletLoader(
+            self.data, batch_size, generator=Generator().manual_seed(0), negatives=drawn
+        )
         self.noise = Generator().manual_seed(0)
         self.at = 0
+        self._sampled: Iterator[Triplets] = iter(())
 
     @cached_property
     def batches(self) -> list[Triplets]:
@@ -80,6 +87,14 @@ class TimedTraining:
         """One step on the next batch; the last one of an epoch is shorter and left out."""
         batch = self.batches[self.at % max(1, len(self.batches) - 1)]
         self.at += 1
+        self.learn(batch)
+
+    def sampled_step(self) -> None:
+        """One step on a batch that is sampled for it, the sampling included."""
+        batch = next(self._sampled, None)
+        if batch is None:
+            self._sampled = self.loader.epoch()
+            batch = next(self._sampled)
         self.learn(batch)
 
     def first_steps(self) -> None:

@@ -15,14 +15,14 @@ from torch_geometric.data import HeteroData
 from mrdib_graph import distributed
 from mrdib_graph.errors import ConfigError
 from mrdib_graph.evaluation import Evaluator, MetricResult
-from mrdib_graph.loader import NeighborLoader, TripletLoader, sampler
-from mrdib_graph.negatives import AllSampler
+from mrdib_graph.loader import NeighborLoader, TripletLoader
 from mrdib_graph.recommender import Recommender
 from mrdib_graph.tracking import Tracker
 from mrdib_graph.training.callback import Callback, build_callbacks
 from mrdib_graph.training.device import resolve_device
 from mrdib_graph.training.epoch import run_epoch
 from mrdib_graph.training.interrupt import Interrupt
+from mrdib_graph.training.loss_sampler import loss_sampler
 from mrdib_graph.training.progress import Progress
 from mrdib_graph.training.shared_evaluation import evaluate
 from mrdib_graph.training.state import TrainingState
@@ -174,13 +174,7 @@ class Trainer:
 
     def _loader(self, recommender: Recommender, data: HeteroData) -> TripletLoader:
         config, backbone = self.config, recommender.backbone
-        own = recommender.ranking_loss.negatives
-        negatives = sampler(config.negatives or own, config.num_negatives, config.negative_options)
-        if own == "all" and not isinstance(negatives, AllSampler):
-            raise ConfigError(
-                f"negatives: got {config.negatives}, and {type(recommender.ranking_loss).__name__} "
-                "compares with all items; use negatives: all, or the loss softmax"
-            )
+        negatives = loss_sampler(recommender.ranking_loss, config)
         if config.loader == "full":
             return TripletLoader(data, config.batch_size, negatives=negatives)
         sampling = partial(backbone.sampling, data)

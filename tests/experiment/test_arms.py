@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -19,7 +20,7 @@ from mrdib_graph.experiment import (
     build_recommender,
     possible_arms,
 )
-from mrdib_graph.experiment.config import Settings
+from mrdib_graph.experiment.config import Settings, resolve
 from mrdib_graph.experiment.recommenders import backbone_class, build_backbone, build_part
 from mrdib_graph.loader import TripletLoader
 from mrdib_graph.losses import BPRLoss
@@ -255,7 +256,7 @@ def test_a_control_of_ones_own(data: HeteroData, tmp_path: Path) -> None:
 
 
 def test_a_ranking_loss_by_name_and_options(data: HeteroData) -> None:
-    own = {"mrdib": {"loss_options": {"log2": True}}}
+    own = {"mrdib": {"loss": "bpr", "loss_options": {"log2": True}}}
     settings = Settings(embedding_dim=8, arms=own)
     bare, mrdib = build(data, "bare", settings), build(data, "mrdib", settings)
     assert isinstance(bare.ranking_loss, BPRLoss) and isinstance(mrdib.ranking_loss, BPRLoss)
@@ -263,7 +264,7 @@ def test_a_ranking_loss_by_name_and_options(data: HeteroData) -> None:
     with pytest.raises(ConfigError, match="loss of arm bare: 'bprr' is unknown; did you mean"):
         build_arms(config(Settings(loss="bprr"), "bare"))
     with pytest.raises(ConfigError, match="option 'log' is unknown; did you mean 'log2'"):
-        build_arms(config(Settings(loss_options={"log": True}), "bare"))
+        build_arms(config(Settings(loss="bpr", loss_options={"log": True}), "bare"))
 
 
 def test_an_arm_as_plain_values() -> None:
@@ -292,3 +293,29 @@ def test_a_variant_of_the_method_by_the_setting_part(data: HeteroData) -> None:
     wrong = Settings(embedding_dim=8, arms={"noise": {"part": "free-bits"}})
     with pytest.raises(ConfigError, match="arm noise: part: only arms of the method have var"):
         build_arm(wrong, "vbpr", "noise")
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"loss": "full-softmax", "trainer": {"negatives": "shared"}}, "compares with all items"),
+        ({"loss": "softmax", "trainer": {"negatives": "pools"}}, "negatives: 'pools' is unknown"),
+        ({"loss_options": {"temperature": 2.0}}, "got temperature without a loss"),
+        ({"loss": "direct-au", "arms": {"mrdib": {"unique": "residual"}}}, "reads the rows"),
+    ],
+)
+def test_a_loss_that_cannot_be_is_refused_before_the_data(
+    settings: dict[str, Any], message: str
+) -> None:
+    config = resolve([("backbone", ["vbpr"]), ("settings.vbpr", settings)])
+    with pytest.raises(ConfigError, match=message):
+        build_arms(config)
+
+
+def test_the_flag_of_the_regulariser_wins_over_what_an_arm_has(tmp_path: Path) -> None:
+    file = tmp_path / "own.yaml"
+    file.write_text("settings: {vbpr: {arms: {bare: {reg_fused: 0.5}}}}")
+    flags = [("backbone", ["vbpr"])]
+    assert build_arms(resolve(flags, file))[0].reg_fused == 0.5
+    flagged = resolve(flags, file, shared=[("reg_fused", 0.2)])
+    assert build_arms(flagged)[0].reg_fused == 0.2

@@ -14,6 +14,8 @@ from mrdib_graph.negatives import NegativeSampler
 from mrdib_graph.recommender import Recommender
 from mrdib_graph.testing import check_loss
 from mrdib_graph.training import Trainer
+from mrdib_graph.training.loss_sampler import loss_sampler
+from mrdib_graph.training.trainer_config import TrainerConfig
 
 LOSSES = resolver.choices(losses, RankingLoss)
 SAMPLERS = resolver.choices(negatives, NegativeSampler)
@@ -50,6 +52,19 @@ def test_every_term_stands_on_every_loss_and_sampler(tiny, name, negatives):
     assert torch.isfinite(total)
     grads = [p.grad for p in recommender.parameters() if p.grad is not None]
     assert grads and all(torch.isfinite(g).all() for g in grads)
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_a_loss_names_its_sampler(name):
+    own = loss_sampler(LOSSES[name](), TrainerConfig())
+    assert type(own) is SAMPLERS[LOSSES[name].negatives]
+    asked = loss_sampler(LOSSES[name](), TrainerConfig(negatives="all"))
+    assert type(asked) is SAMPLERS["all"]
+    pool = loss_sampler(
+        None,
+        TrainerConfig(num_negatives=7, negatives="popularity", negative_options={"exponent": 2}),
+    )
+    assert (pool.num_negatives, pool.exponent) == (7, 2)
 
 
 def test_residual_terms_refuse_losses_that_read_rows(tiny):
