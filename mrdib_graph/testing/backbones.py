@@ -20,6 +20,7 @@ from mrdib_graph.recommender import Recommender
 from mrdib_graph.testing.backbone_run import BackboneRun, entries, every_node
 from mrdib_graph.testing.largest_tensor import LargestTensor
 from mrdib_graph.testing.tiny_data import tiny_data
+from mrdib_graph.typing import Rows
 
 _MODALITIES = ("image", "text", "audio")
 
@@ -35,6 +36,7 @@ def check_backbone(backbone_class: type[Backbone], **options: Any) -> None:
     * the tables are equal under two calls, and computing them does not change the training;
     * rows of ``encode_rows`` are the rows of ``encode``; ``fuse`` works row by row, and where
       ``rowwise`` is True ``propagate`` changes nothing;
+    * ``fuse`` reads its rows and the weights, and nothing that an ``encode`` of other data left;
     * one seed gives one loss, to the bit; a run that is stopped inside an epoch and loaded into a
       fresh object goes on to the same bits; so does a ``copy.deepcopy``;
     * renumbering the items renumbers their scores;
@@ -57,6 +59,7 @@ def check_backbone(backbone_class: type[Backbone], **options: Any) -> None:
             _check_finite(backbone_class, options, _MODALITIES[:count])
         _check_tables(backbone_class, options)
         _check_rows(backbone_class, options)
+        _check_fuse(backbone_class, options)
         _check_seed(backbone_class, options)
         _check_resume(backbone_class, options)
         _check_copy(backbone_class, options)
@@ -136,6 +139,28 @@ def _check_rows(cls: type[Backbone], options: dict[str, Any]) -> None:
     )
     missing = [m for m in backbone.modalities if m not in expected[graph.ITEM]]
     assert not missing, f"encode gives no item rows of the modality '{missing[:1]}'"
+
+
+def _check_fuse(cls: type[Backbone], options: dict[str, Any]) -> None:
+    run = BackboneRun(cls, tiny_data(modalities=_MODALITIES), options)
+    other = run.backbone.prepare(tiny_data(modalities=_MODALITIES, seed=1))
+
+    def fused(rows: Rows, node_type: str) -> tuple[Tensor, ...]:
+        torch.manual_seed(0)  # of a dropout
+        found = run.backbone.fused(rows, node_type)
+        return tuple(x.detach() for x in (found.out, *found.views.values()))
+
+    for training in (True, False):
+        run.begin_epoch()
+        run.backbone.train(training)
+        rows = run.backbone.encoded(run.data)
+        before = {t: fused(rows[t], t) for t in (graph.USER, graph.ITEM)}
+        run.backbone.encoded(other)
+        for node_type, expected in before.items():
+            assert _equal(expected, fused(rows[node_type], node_type)), (
+                f"fuse of the same {node_type} rows gives other values after encode of other data: "
+                "let encode return what fuse reads, as rows"
+            )
 
 
 def _check_seed(cls: type[Backbone], options: dict[str, Any]) -> None:

@@ -106,6 +106,20 @@ class WrongNames(Own):
         return {**rows, "item": {**rows["item"], "more": rows["item"]["id"]}}
 
 
+class FuseRemembers(Own):
+    """What the epoch's first ``encode`` leaves for ``fuse``, as LATTICE once did."""
+
+    def prepare_epoch(self, data: HeteroData, generator: Generator) -> None:
+        self.first = True
+
+    def encode(self, data: HeteroData) -> Embeddings:
+        self.scale, self.first = (2.0 if getattr(self, "first", False) else 1.0), False
+        return super().encode(data)
+
+    def fuse(self, h: Rows, node_type: str) -> Fused:
+        return Fused(super().fuse(h, node_type).out * self.scale, {})
+
+
 class NotRowWise(Own):
     def fuse(self, h: Rows, node_type: str) -> Fused:
         out = super().fuse(h, node_type).out
@@ -188,6 +202,7 @@ FAULTS = [
     (TablesThatCount, "two calls|inside an epoch changes its losses"),
     (WrongRows, "encode_rows of item 'id': differs by"),
     (WrongNames, r"encode has the names \['id', 'image', 'text', 'audio'\], encode_rows"),
+    (FuseRemembers, "after encode of other data"),
     (NotRowWise, "fuse of user rows: differs by"),
     (UnseededDraw, "one seed gave the losses|inside an epoch changes"),
     (DrawOutsideTheState, "resumed inside an epoch: losses"),
