@@ -206,11 +206,12 @@ def mismatch(name: str, value: object, hint: Any, numbers_only: bool = False) ->
 
 
 def readable(hint: Any) -> str:
-    """A type hint in words: ``0 or more``, ``sum or mean``, ``a whole number or null``."""
+    """A type hint in words: ``a whole number, 1 or more``, ``sum or mean``, ``0 or more``."""
     origin = typing.get_origin(hint)
     if origin is Annotated:
         plain, *marks = typing.get_args(hint)
-        return " and ".join(_range(mark) for mark in marks) or readable(plain)
+        ranges = [_range(mark) for mark in marks]
+        return ", ".join([readable(int), *ranges] if plain is int else ranges) or readable(plain)
     if origin is Literal:
         return _either([str(value) for value in typing.get_args(hint)])
     if origin in (Union, UnionType):

@@ -14,6 +14,7 @@ from mrdib_graph.options import (
     NonNegativeInt,
     Positive,
     Probability,
+    Seed,
     Share,
     check_options,
     checked,
@@ -147,16 +148,16 @@ class Ranged:
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
-        ({"size": 0}, "size: got 0, expected 1 or more"),
-        ({"size": True}, "size: got True, expected 1 or more"),
-        ({"size": "3"}, "size: got '3', expected 1 or more"),
-        ({"size": 2.5}, "size: got 2.5, expected 1 or more"),
+        ({"size": 0}, "size: got 0, expected a whole number, 1 or more"),
+        ({"size": True}, "size: got True, expected a whole number, 1 or more"),
+        ({"size": "3"}, "size: got '3', expected a whole number, 1 or more"),
+        ({"size": 2.5}, "size: got 2.5, expected a whole number, 1 or more"),
         ({"rate": 1}, "rate: got 1, expected a probability below 1"),
         ({"rate": float("nan")}, "rate: got nan, expected a probability below 1"),
         ({"kind": "summ"}, "kind: got 'summ', expected sum or mean; did you mean 'sum'?"),
         ({"weight": -1}, "weight: got -1, expected 0 or more or names, each with 0 or more"),
         ({"weight": {"a": 1, "b": -1}}, "weight['b']: got -1, expected 0 or more"),
-        ({"sizes": [1, 0]}, "sizes: got [1, 0], expected a list, each 1 or more"),
+        ({"sizes": [1, 0]}, "sizes: got [1, 0], expected a list, each a whole number, 1 or more"),
         ({"scale": 0.0}, "scale: got 0.0, expected more than 0 or null"),
         ({"mix": 1.1}, "mix: got 1.1, expected 0 to 1"),
     ],
@@ -183,7 +184,8 @@ def test_ranges_hold_in_a_settings_file() -> None:
 
 
 def test_ranges_in_words() -> None:
-    assert readable(NonNegativeInt) == "0 or more"
+    assert readable(NonNegativeInt) == "a whole number, 0 or more"
+    assert readable(Seed | None) == "a whole number, 0 or more and below 4294967296 or null"
     assert readable(Literal["a", "b", "c"]) == "a, b or c"
     assert readable(float | None) == "a number or null"
     assert readable(Mapping[str, Positive]) == "names, each with more than 0"
@@ -198,7 +200,7 @@ class Settings:
 
 def test_fields_of_a_dataclass_are_checked() -> None:
     assert Settings(2, ("b", "a")) == replace(Settings(), size=2, kinds=("b", "a"))
-    with pytest.raises(ConfigError, match="size: got 0, expected 1 or more"):
+    with pytest.raises(ConfigError, match="size: got 0, expected a whole number, 1 or more"):
         Settings(0)
     with pytest.raises(ConfigError, match=r"kinds: got \('c',\), expected a list, each a or b"):
         replace(Settings(), kinds=("c",))
@@ -239,7 +241,9 @@ def test_a_constructor_takes_the_fields_of_a_dataclass() -> None:
     assert list(inspect.signature(Box).parameters) == ["width", "depth"]
     with pytest.raises(ConfigError, match="box: option 'widht' is unknown; did you mean 'width'"):
         Box(widht=3)  # type: ignore[call-arg]
-    with pytest.raises(ConfigError, match="width: got 0, expected 1 or more"):
+    with pytest.raises(ConfigError, match="width: got 0, expected a whole number, 1 or more"):
         Box(width=0)
-    with pytest.raises(ConfigError, match="option 'depth': got 0, expected 1 or more"):
+    with pytest.raises(
+        ConfigError, match="option 'depth': got 0, expected a whole number, 1 or more"
+    ):
         check_options(Box, {"depth": 0}, "box")

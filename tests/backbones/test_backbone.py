@@ -139,7 +139,7 @@ def test_sizes_are_what_from_data_gives() -> None:
     sizes: Sizes = {"num_users": 3, "num_items": 4, "in_channels": {"image": 2}}
     backbone = Sums(**sizes)
     assert (backbone.num_users, backbone.num_items, backbone.embedding_dim) == (3, 4, 64)
-    with pytest.raises(ConfigError, match="num_users: got 0, expected 1 or more"):
+    with pytest.raises(ConfigError, match="num_users: got 0, expected a whole number, 1 or more"):
         Sums(**{**sizes, "num_users": 0})
 
 

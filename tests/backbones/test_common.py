@@ -77,7 +77,7 @@ def test_sizes_below_one_are_refused(name: str) -> None:
     sizes = {"num_users": 3, "num_items": 4, "in_channels": {"image": 5}, "embedding_dim": 2}
     ALL[name](**sizes)
     for size in ("num_users", "num_items", "embedding_dim"):
-        with pytest.raises(ConfigError, match=f"{size}: got 0, expected 1 or more"):
+        with pytest.raises(ConfigError, match=f"{size}: got 0, expected a whole number, 1 or more"):
             ALL[name](**{**sizes, size: 0})
 
 

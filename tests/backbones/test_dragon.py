@@ -92,9 +92,9 @@ def test_terms_and_gradients() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"k": 0}, "k'?: got 0, expected 1 or more"),
-        ({"user_k": 0}, "user_k'?: got 0, expected 1 or more"),
-        ({"num_item_layers": 0}, "num_item_layers'?: got 0, expected 1 or more"),
+        ({"k": 0}, "k'?: got 0, expected a whole number, 1 or more"),
+        ({"user_k": 0}, "user_k'?: got 0, expected a whole number, 1 or more"),
+        ({"num_item_layers": 0}, "num_item_layers'?: got 0, expected a whole number, 1 or more"),
         ({"pad": "zeros"}, "pad'?: got 'zeros', expected resample or none"),
         (
             {"modality_weights": {"sound": 1.0}},

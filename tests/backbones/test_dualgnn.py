@@ -134,7 +134,7 @@ def test_options() -> None:
     data = tiny_data()
     with pytest.raises(ConfigError, match="pad'?: got 'zeros', expected resample or none"):
         made(data, pad="zeros")
-    with pytest.raises(ConfigError, match="user_k'?: got 0, expected 1 or more"):
+    with pytest.raises(ConfigError, match="user_k'?: got 0, expected a whole number, 1 or more"):
         made(data, user_k=0)
     with pytest.raises(ConfigError, match="no modality"):
         DualGNN(num_users=3, num_items=4, in_channels={})

@@ -274,8 +274,8 @@ def test_modality_weights_are_made_to_sum_to_one() -> None:
     [
         ({"prune": 1.0}, "prune'?: got 1.0, expected a probability below 1"),
         ({"prune": -0.1}, "prune'?: got -0.1"),
-        ({"num_item_layers": 0}, "num_item_layers'?: got 0, expected 1 or more"),
-        ({"k": 0}, "k'?: got 0, expected 1 or more"),
+        ({"num_item_layers": 0}, "num_item_layers'?: got 0, expected a whole number, 1 or more"),
+        ({"k": 0}, "k'?: got 0, expected a whole number, 1 or more"),
         ({"reg": -1.0}, "reg'?: got -1.0, expected 0 or more"),
         ({"user_side": "max"}, "user_side'?: got 'max'"),
         (

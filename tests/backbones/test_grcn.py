@@ -199,8 +199,8 @@ def test_start_of_the_tables() -> None:
     ("options", "message"),
     [
         ({"routing": "both"}, "routing'?: got 'both', expected published or clean"),
-        ({"num_layers": -1}, "num_layers'?: got -1, expected 0 or more"),
-        ({"num_routing": -1}, "num_routing'?: got -1, expected 0 or more"),
+        ({"num_layers": -1}, "num_layers'?: got -1, expected a whole number, 0 or more"),
+        ({"num_routing": -1}, "num_routing'?: got -1, expected a whole number, 0 or more"),
     ],
 )
 def test_options(options: dict[str, object], message: str) -> None:

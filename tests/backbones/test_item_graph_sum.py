@@ -48,7 +48,9 @@ def test_weights_that_do_not_fit(weights: dict[str, float], message: str) -> Non
 
 
 def test_numbers() -> None:
-    with pytest.raises(ConfigError, match="k'?: got 0, expected 1 or more"):
+    with pytest.raises(ConfigError, match="k'?: got 0, expected a whole number, 1 or more"):
         ItemGraphSum(["image"], k=0)
-    with pytest.raises(ConfigError, match="num_item_layers'?: got 0, expected 1 or more"):
+    with pytest.raises(
+        ConfigError, match="num_item_layers'?: got 0, expected a whole number, 1 or more"
+    ):
         ItemGraphSum(["image"], num_item_layers=0)

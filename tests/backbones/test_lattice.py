@@ -113,12 +113,12 @@ def test_regulariser_reads_the_fused_rows() -> None:
     ("options", "message"),
     [
         ({"mix": 1.5}, "mix'?: got 1.5, expected 0 to 1"),
-        ({"num_item_layers": 0}, "num_item_layers'?: got 0, expected 1 or more"),
+        ({"num_item_layers": 0}, "num_item_layers'?: got 0, expected a whole number, 1 or more"),
         ({"user_side": "max"}, "user_side'?: got 'max', expected fused, mean or vector"),
         ({"cf_model": "ngcf"}, "cf_model'?: got 'ngcf', expected lightgcn or mf"),
         ({"learned_norm": "both"}, "learned_norm'?: got 'both'"),
         ({"ui_norm": "row"}, "ui_norm'?: got 'row', expected row_self or sym"),
-        ({"k": 0}, "k'?: got 0, expected 1 or more"),
+        ({"k": 0}, "k'?: got 0, expected a whole number, 1 or more"),
     ],
 )
 def test_options(options: dict[str, object], message: str) -> None:

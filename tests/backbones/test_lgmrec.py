@@ -240,8 +240,8 @@ def test_start_of_the_maps() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"num_hyper_layers": 0}, "num_hyper_layers'?: got 0, expected 1 or more"),
-        ({"num_hyperedges": 0}, "num_hyperedges'?: got 0, expected 1 or more"),
+        ({"num_hyper_layers": 0}, "num_hyper_layers'?: got 0, expected a whole number, 1 or more"),
+        ({"num_hyperedges": 0}, "num_hyperedges'?: got 0, expected a whole number, 1 or more"),
         ({"dropout": 1.0}, "dropout'?: got 1.0, expected a probability below 1"),
         ({"temperature": 0.0}, "temperature'?: got 0.0, expected more than 0"),
         ({"hyper_temperature": 0.0}, "hyper_temperature'?: got 0.0, expected more than 0"),

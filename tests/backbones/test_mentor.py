@@ -186,9 +186,12 @@ def test_switches_leave_out_what_they_would_train() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"k": 0}, "k'?: got 0, expected 1 or more"),
+        ({"k": 0}, "k'?: got 0, expected a whole number, 1 or more"),
         ({"temperature": 0.0}, "temperature'?: got 0.0, expected more than 0"),
-        ({"contrast_rows": 0}, "contrast_rows'?: got 0, expected 1 or more or null"),
+        (
+            {"contrast_rows": 0},
+            "contrast_rows'?: got 0, expected a whole number, 1 or more or null",
+        ),
         ({"noise": -1.0}, "noise'?: got -1.0, expected 0 or more"),
         (
             {"modality_weights": {"sound": 1.0}},

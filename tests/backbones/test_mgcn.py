@@ -226,10 +226,10 @@ def test_backbones_with_other_k_do_not_read_each_others_graphs() -> None:
     ("options", "message"),
     [
         ({"side_scale": "sum"}, "side_scale'?: got 'sum', expected mean or paper"),
-        ({"num_item_layers": 0}, "num_item_layers'?: got 0, expected 1 or more"),
+        ({"num_item_layers": 0}, "num_item_layers'?: got 0, expected a whole number, 1 or more"),
         ({"temperature": 0.0}, "temperature'?: got 0.0, expected more than 0"),
-        ({"k": 0}, "k'?: got 0, expected 1 or more"),
-        ({"num_layers": -1}, "num_layers'?: got -1, expected 0 or more"),
+        ({"k": 0}, "k'?: got 0, expected a whole number, 1 or more"),
+        ({"num_layers": -1}, "num_layers'?: got -1, expected a whole number, 0 or more"),
     ],
 )
 def test_options(options: dict[str, object], message: str) -> None:

@@ -228,7 +228,9 @@ def test_an_item_without_a_modality_has_a_row_of_zeros() -> None:
 
 
 def test_options() -> None:
-    with pytest.raises(ConfigError, match="hidden_channels'?: got 0, expected 1 or more"):
+    with pytest.raises(
+        ConfigError, match="hidden_channels'?: got 0, expected a whole number, 1 or more"
+    ):
         MMGCN.from_data(tiny_data(), hidden_channels=0)
     with pytest.raises(ConfigError, match="no modality"):
         MMGCN(num_users=3, num_items=4, in_channels={})

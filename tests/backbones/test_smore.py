@@ -199,9 +199,12 @@ def test_backbones_with_other_k_do_not_read_each_others_graphs() -> None:
     ("options", "message"),
     [
         ({"dropout": 1.0}, "dropout'?: got 1.0, expected a probability below 1"),
-        ({"num_item_layers": 0}, "num_item_layers'?: got 0, expected 1 or more"),
+        ({"num_item_layers": 0}, "num_item_layers'?: got 0, expected a whole number, 1 or more"),
         ({"temperature": -1.0}, "temperature'?: got -1.0, expected more than 0"),
-        ({"k": {"image": 0, "text": 3}}, r"'k'\['image'\]: got 0, expected 1 or more"),
+        (
+            {"k": {"image": 0, "text": 3}},
+            r"'k'\['image'\]: got 0, expected a whole number, 1 or more",
+        ),
     ],
 )
 def test_options(options: dict[str, object], message: str) -> None:

@@ -174,9 +174,12 @@ def test_options_reach_the_graphs() -> None:
         ({"temperature": 0.0}, "temperature'?: got 0.0, expected more than 0"),
         ({"contrast_weight": -1.0}, "contrast_weight'?: got -1.0, expected 0 or more"),
         ({"pair_contrast_weight": -1.0}, "pair_contrast_weight'?: got -1.0, expected 0 or more"),
-        ({"contrast_warmup_epochs": -1}, "contrast_warmup_epochs'?: got -1, expected 0 or more"),
-        ({"k": 0}, "k'?: got 0, expected 1 or more"),
-        ({"k_second_order": -1}, "k_second_order'?: got -1, expected 0 or more"),
+        (
+            {"contrast_warmup_epochs": -1},
+            "contrast_warmup_epochs'?: got -1, expected a whole number, 0 or more",
+        ),
+        ({"k": 0}, "k'?: got 0, expected a whole number, 1 or more"),
+        ({"k_second_order": -1}, "k_second_order'?: got -1, expected a whole number, 0 or more"),
         ({"ra_norm": "published"}, "ra_norm: 'published' .* got 40 items, 30 users"),
     ],
 )

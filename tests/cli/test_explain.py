@@ -145,7 +145,11 @@ def test_ids_cannot_drive_the_terminal(finished: Path, tmp_path: Path, capsys) -
         ("--run RUN --user 7 --top 0", 2, "k: got 0, expected a whole number from 1 to 50"),
         ("--run RUN --user 7 --top 3 --arm vbpr-br", 2, "expected one of the run's: vbpr-bare"),
         ("--run RUN --user 7 --top 3 --seed 8", 2, "seed: got 8, expected one of 0"),
-        ("--run RUN --user 7 --top 3 --permutations 0", 2, "got 0, expected 1 or more"),
+        (
+            "--run RUN --user 7 --top 3 --permutations 0",
+            2,
+            "got 0, expected a whole number, 1 or more",
+        ),
         ("--run RUN/absent --user 7 --top 3", 3, "there is no config.yaml, nor such a folder"),
         ("--bundle RUN/absent --user 7 --top 3", 3, "absent: there is no such folder"),
         ("--bundle RUN/figures/.. --user 7 --top 3", 3, "no run around this bundle"),

@@ -84,7 +84,7 @@ REFUSED = {
         ["--alpha-kl", "{text: -1}"],
         "'alpha_kl'['text']: got -1, expected 0 or more",
     ),
-    "patience": (["--patience", "-1"], "patience: got -1, expected 0 or more"),
+    "patience": (["--patience", "-1"], "patience: got -1, expected a whole number, 0 or more"),
     "epochs": (["--epochs", "1.5"], "settings.vbpr.trainer.epochs"),
     "rate": (["--learning-rate", "nan"], "learning_rate: got nan"),
     "seed": (["--seeds", "a"], "seeds[0]"),
@@ -134,7 +134,7 @@ def test_a_value_that_the_backbone_refuses(tiny_job) -> None:
     done = tiny_job("--backbone", "lattice", *set_("settings.lattice.options.k=-1"), "--out", "new")
     assert (done.status, done.err) == (
         2,
-        "error: backbone lattice: option 'k': got -1, expected 1 or more\n",
+        "error: backbone lattice: option 'k': got -1, expected a whole number, 1 or more\n",
     )
     assert not Path("new").exists()
 

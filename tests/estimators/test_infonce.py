@@ -119,5 +119,5 @@ def test_large_scores_do_not_overflow():
 
 
 def test_one_row_is_no_comparison():
-    with pytest.raises(ConfigError, match="^max_rows: got 1, expected 2 or more"):
+    with pytest.raises(ConfigError, match="^max_rows: got 1, expected a whole number, 2 or more"):
         InfoNCE(4, max_rows=1)

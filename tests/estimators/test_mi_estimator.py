@@ -163,7 +163,7 @@ def test_a_first_code_of_another_width(cls):
     same.load_state_dict(plain.state_dict())
     values = [e(z1, z2, Generator().manual_seed(1)) for e in (same, plain)]
     assert torch.equal(*values)
-    with pytest.raises(ConfigError, match="first_dim: got 0, expected 1 or more"):
+    with pytest.raises(ConfigError, match="first_dim: got 0, expected a whole number, 1 or more"):
         cls(6, first_dim=0)
 
 

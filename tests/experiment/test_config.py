@@ -170,11 +170,11 @@ def test_a_value_of_another_type_names_the_key(key: str, value: object) -> None:
 @pytest.mark.parametrize(
     ("key", "value", "text"),
     [
-        ("settings.a.trainer.patience", -1, "patience: got -1, expected 0 or more"),
-        ("settings.a.trainer.epochs", 0, "epochs: got 0, expected 1 or more"),
+        ("settings.a.trainer.patience", -1, "patience: got -1, expected a whole number, 0 or more"),
+        ("settings.a.trainer.epochs", 0, "epochs: got 0, expected a whole number, 1 or more"),
         ("settings.a.trainer.learning_rate", 0.0, "learning_rate: got 0.0, expected more than 0"),
         ("settings.a.trainer.learning_rate", float("nan"), "learning_rate: got nan"),
-        ("settings.a.embedding_dim", 0, "embedding_dim: got 0, expected 1 or more"),
+        ("settings.a.embedding_dim", 0, "embedding_dim: got 0, expected a whole number, 1 or more"),
         ("settings.a.reg_fused", -0.1, "reg_fused: got -0.1, expected 0 or more"),
         ("settings.a.reg_fused", float("nan"), "reg_fused: got nan"),
         ("settings.a.placement", "within", "placement': Invalid value 'within', expected one of"),
@@ -182,8 +182,12 @@ def test_a_value_of_another_type_names_the_key(key: str, value: object) -> None:
         ("backbone", [], "backbone: expected at least one"),
         ("arms", [], "arms: expected at least one"),
         ("seeds", [1, 2, 1], "names one twice"),
-        ("seeds", [-1], "seeds: got [-1], expected a list, each 0 or more"),
-        ("seeds", [2**32], "seeds: got [4294967296], expected a list, each 0 or more and below"),
+        ("seeds", [-1], "seeds: got [-1], expected a list, each a whole number, 0 or more"),
+        (
+            "seeds",
+            [2**32],
+            "seeds: got [4294967296], expected a list, each a whole number, 0 or more and below",
+        ),
         ("arms", ["bare", "bare"], "names one twice"),
         ("backbone", ["vbpr", "VBPR"], "names one twice"),
         ("backbone", ["vbpr", "own.py:VBPR"], "names one twice"),  # one name in tables and folders

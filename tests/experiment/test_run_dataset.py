@@ -72,7 +72,10 @@ def test_a_class_in_a_file(make_config, tmp_path: Path) -> None:
     [
         ({"dataset": "plantd"}, "dataset: 'plantd' is unknown; did you mean 'planted'"),
         ({"dataset_options": {"num_usrs": 3}}, "dataset Planted: option 'num_usrs' is unknown"),
-        ({"dataset_options": {"num_users": 3.5}}, "'num_users': got 3.5, expected 1 or more"),
+        (
+            {"dataset_options": {"num_users": 3.5}},
+            "'num_users': got 3.5, expected a whole number, 1 or more",
+        ),
         ({"modalities": ["text"]}, "modalities: Planted makes its split and its modalities"),
         ({"split": "given"}, "split: Planted makes its split"),
         ({"split_seed": 2}, "split_seed: Planted makes its split"),

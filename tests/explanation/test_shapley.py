@@ -135,7 +135,7 @@ def test_many_players_need_sampling() -> None:
     ("names", "options", "message"),
     [
         (["a", "a"], {}, "a name comes twice"),
-        (["a"], {"permutations": 0}, "got 0, expected 1 or more"),
+        (["a"], {"permutations": 0}, "got 0, expected a whole number, 1 or more"),
         (["a"], {"permutations": 3}, "needs a generator"),
     ],
 )

@@ -154,5 +154,5 @@ def test_an_unsplit_graph_is_named(tiny):
 @pytest.mark.parametrize("options", [{"batch_size": 0}, {"num_negatives": 0}])
 def test_sizes_below_one_are_named(tiny, options):
     (name,) = options
-    with pytest.raises(ConfigError, match=f"{name}: got 0, expected 1 or more"):
+    with pytest.raises(ConfigError, match=f"{name}: got 0, expected a whole number, 1 or more"):
         TripletLoader(tiny, **options)

@@ -305,7 +305,7 @@ def test_same_seed_same_bits():
         ({"alpha_kl": {"image": -1}}, r"alpha_kl\['image'\]: got -1, expected 0 or more"),
         ({"alpha_kl": {"image": "much"}}, r"alpha_kl\['image'\]: got 'much', expected 0 or more"),
         ({"alpha_kl": {"txt": 1}}, "alpha_kl: there is no modality 'txt'; did you mean 'text'"),
-        ({"embedding_dim": 0}, "embedding_dim: got 0, expected 1 or more"),
+        ({"embedding_dim": 0}, "embedding_dim: got 0, expected a whole number, 1 or more"),
         ({"alpha_redundancy": -1}, "alpha_redundancy: got -1"),
         ({"alpha_unique": float("nan")}, "alpha_unique: got nan"),
         ({"kl_warmup_epochs": -2}, "kl_warmup_epochs: got -2"),

@@ -107,7 +107,7 @@ def test_many_layers_on_many_items_do_not_overflow() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"num_layers": 0}, "num_layers: got 0, expected 1 or more"),
+        ({"num_layers": 0}, "num_layers: got 0, expected a whole number, 1 or more"),
         ({"temperature": 0.0}, "temperature: got 0.0, expected more than 0"),
         ({"dropout": 1.0}, "dropout: got 1.0, expected a probability below 1"),
     ],

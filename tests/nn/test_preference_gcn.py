@@ -92,7 +92,7 @@ def test_gradients_and_start() -> None:
 
 
 def test_options() -> None:
-    with pytest.raises(ConfigError, match="num_layers: got -1, expected 0 or more"):
+    with pytest.raises(ConfigError, match="num_layers: got -1, expected a whole number, 0 or more"):
         PreferenceGCN(2, 3, num_layers=-1)
     with pytest.raises(ConfigError, match="noise: got -0.1, expected 0 or more"):
         PreferenceGCN(2, 3, noise=-0.1)

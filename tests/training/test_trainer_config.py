@@ -9,8 +9,8 @@ from mrdib_graph.training import TrainerConfig
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"epochs": 0}, "epochs: got 0, expected 1 or more"),
-        ({"patience": -1}, "patience: got -1, expected 0 or more"),
+        ({"epochs": 0}, "epochs: got 0, expected a whole number, 1 or more"),
+        ({"patience": -1}, "patience: got -1, expected a whole number, 0 or more"),
         ({"eval_every": 0}, "eval_every: got 0"),
         ({"batch_size": 0}, "batch_size: got 0"),
         ({"num_negatives": 0}, "num_negatives: got 0"),

@@ -155,9 +155,9 @@ def test_errors_and_repr() -> None:
     assert repr(InterestItemGraph(4, 2)) == (
         "InterestItemGraph(k=4, k_interest=2, interest_count=True)"
     )
-    with pytest.raises(ConfigError, match="k_interest: got -1, expected 0 or more"):
+    with pytest.raises(ConfigError, match="k_interest: got -1, expected a whole number, 0 or more"):
         InterestItemGraph(k_interest=-1)
-    with pytest.raises(ConfigError, match="k: got 0, expected 1 or more"):
+    with pytest.raises(ConfigError, match="k: got 0, expected a whole number, 1 or more"):
         InterestItemGraph(0)
     with pytest.raises(DataError, match="interest item graph: the graph has no modality"):
         InterestItemGraph()(tiny_data(modalities=()))

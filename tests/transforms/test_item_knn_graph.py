@@ -141,7 +141,9 @@ def test_a_k_for_each_modality() -> None:
     assert all(graph.item_graph(again, m) is graph.item_graph(data, m) for m in k)
     with pytest.raises(ConfigError, match="k: got a number for text, image, .* 'audio' too"):
         ItemKNNGraph(k)(tiny_data(modalities=("image", "text", "audio")))
-    with pytest.raises(ConfigError, match=r"k\['image'\]: got 0, expected 1 or more"):
+    with pytest.raises(
+        ConfigError, match=r"k\['image'\]: got 0, expected a whole number, 1 or more"
+    ):
         ItemKNNGraph({"text": 3, "image": 0})
     with pytest.raises(ConfigError, match="k: got a number for .* expected one for 'image'"):
         ItemKNNGraph({})(tiny_data())
@@ -172,7 +174,7 @@ def test_errors_and_repr() -> None:
     assert repr(ItemKNNGraph(3, "bin_sym")) == "ItemKNNGraph(k=3, kind='bin_sym')"
     with pytest.raises(ConfigError, match="kind: got 'cos', expected cos_sym, "):
         ItemKNNGraph(3, "cos")  # type: ignore[arg-type]
-    with pytest.raises(ConfigError, match="k: got 0, expected 1 or more"):
+    with pytest.raises(ConfigError, match="k: got 0, expected a whole number, 1 or more"):
         ItemKNNGraph(0)
     with pytest.raises(ConfigError, match="search: got 'best', expected auto, "):
         ItemKNNGraph(3, search="best")  # type: ignore[arg-type]

@@ -240,7 +240,7 @@ def test_operators_that_are_there_are_kept_and_options_do_not_collide() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"k": -1}, "^k: got -1, expected 0 or more"),
+        ({"k": -1}, "^k: got -1, expected a whole number, 0 or more"),
         ({"weight": -0.5}, "^weight: got -0.5, expected 0 or more"),
         ({"ra_norm": "row"}, "ra_norm: got 'row', expected block or published"),
     ],

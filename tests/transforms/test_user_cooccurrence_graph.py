@@ -134,7 +134,7 @@ def test_present_operators_are_kept_and_each_k_has_its_own() -> None:
 
 
 def test_options() -> None:
-    with pytest.raises(ConfigError, match="k: got 0, expected 1 or more"):
+    with pytest.raises(ConfigError, match="k: got 0, expected a whole number, 1 or more"):
         UserCooccurrenceGraph(0)
     with pytest.raises(ConfigError, match="top: got 10, expected k = 40 or more"):
         UserCooccurrenceGraph(40, 10)

@@ -10,12 +10,15 @@ from mrdib_graph.tuning import TuneConfig
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"trials": 0}, "trials: got 0, expected 1 or more"),
+        ({"trials": 0}, "trials: got 0, expected a whole number, 1 or more"),
         ({"trials": True}, "trials: got True"),
         ({"trials": "x"}, "trials: got 'x'"),
         ({"trials": 2, "seeds": ()}, "different seeds"),
         ({"trials": 2, "seeds": (1, 1)}, "different seeds"),
-        ({"trials": 2, "seeds": (-1,)}, "seeds: got .-1,., expected a list, each 0 or more"),
+        (
+            {"trials": 2, "seeds": (-1,)},
+            "seeds: got .-1,., expected a list, each a whole number, 0 or more",
+        ),
         ({"trials": 2, "seeds": ("a",)}, "seeds: got"),
     ],
 )
