@@ -136,7 +136,10 @@ def test_as_a_program() -> None:
     [
         (["--dims", "4,x"], r"--dims: got '4,x', expected whole numbers"),
         (["--dims", "0"], r"dims: got \(0,\), expected a list, each a whole number, 1 or more"),
-        (["--cost-rows", "1"], r"cost_rows: got \(1,\), expected a list, each 2 or more"),
+        (
+            ["--cost-rows", "1"],
+            r"cost_rows: got \(1,\), expected a list, each a whole number, 2 or more",
+        ),
         (["--nats", ""], "--nats: got '', expected one or more"),
         (["--estimators", ""], "estimators: got none, expected one or more"),
         (["--draws", "1"], "draws: got 1, expected a whole number, 2 or more"),
