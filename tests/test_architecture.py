@@ -225,6 +225,8 @@ def test_packages_say_what_they_export(path: Path) -> None:
     exports = _exports(path)
     assert exports, f"{_id(path)} has no __all__"
     assert len(exports) == len(set(exports)), f"{_id(path)}: __all__ repeats a name"
+    folders = {made.parent.name for made in path.parent.glob("*/__init__.py")}
+    assert not folders & set(exports), f"{_id(path)}: an export hides the folder of its name"
     bound = {
         alias.asname or alias.name
         for node in _tree(path).body

@@ -8,8 +8,8 @@ from mrdib_graph.datasets.amazon.amazon_2014 import (
 )
 from mrdib_graph.datasets.amazon.amazon_build import AmazonBuild
 from mrdib_graph.datasets.amazon.amazon_reviews import AmazonReviews
-from mrdib_graph.datasets.convert.converters import convert
-from mrdib_graph.datasets.convert.recbole_example import recbole_example
+from mrdib_graph.datasets.conversion.converters import convert
+from mrdib_graph.datasets.conversion.recbole_example import recbole_example
 from mrdib_graph.datasets.description import describe_graph
 from mrdib_graph.datasets.files.fetch_options import FetchOptions
 from mrdib_graph.datasets.folder.folder_check import check_folder

@@ -8,7 +8,7 @@ import pytest
 from mrdib_graph.cli import main
 from mrdib_graph.cli.datasets_convert import FORMATS, add_flags, command
 from mrdib_graph.datasets import MMRecFolder
-from mrdib_graph.datasets.convert.converters import READERS
+from mrdib_graph.datasets.conversion.converters import READERS
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from harness import Target
 
-from mrdib_graph.datasets.convert.image_records import RECORD, copy_image_features
+from mrdib_graph.datasets.conversion.image_records import RECORD, copy_image_features
 from mrdib_graph.datasets.folder.feature_file import read_features
 
 ITEMS = {"B000000001": 0, "B000000002": 1}

@@ -7,7 +7,7 @@ import numpy as np
 import scipy.sparse
 from harness import Target
 
-from mrdib_graph.datasets.convert.sparse_splits import read_diffmm
+from mrdib_graph.datasets.conversion.sparse_splits import read_diffmm
 
 
 def _packed(matrix: scipy.sparse.sparray, compressed: bool = False) -> bytes:

@@ -17,7 +17,7 @@ from mrdib_graph.datasets.amazon.build_text import check_encoder, write_texts
 from mrdib_graph.datasets.amazon.item_text import read_texts
 from mrdib_graph.datasets.amazon.k_core import first_of_each, k_core, number
 from mrdib_graph.datasets.amazon.sources import PUBLISHED, Edition
-from mrdib_graph.datasets.convert.image_records import copy_image_features
+from mrdib_graph.datasets.conversion.image_records import copy_image_features
 from mrdib_graph.datasets.files.raw_interactions import RawInteractions, read_reviews
 from mrdib_graph.datasets.folder.feature_file import read_features
 from mrdib_graph.datasets.folder.folder_files import write_interactions, write_table

@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor
 
 from mrdib_graph.atomic_file import new_folder, only_one
-from mrdib_graph.datasets.convert.conversion import Conversion
+from mrdib_graph.datasets.conversion.conversion import Conversion
 from mrdib_graph.datasets.folder.folder_files import (
     write_feature_rows,
     write_interactions,

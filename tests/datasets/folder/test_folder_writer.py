@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from mrdib_graph.datasets.convert.conversion import Conversion, FeatureRows
+from mrdib_graph.datasets.conversion.conversion import Conversion, FeatureRows
 from mrdib_graph.datasets.folder.folder_record import read_record, verify_folder
 from mrdib_graph.datasets.folder.folder_writer import check_free, write_folder
 from mrdib_graph.errors import ConfigError, DataError

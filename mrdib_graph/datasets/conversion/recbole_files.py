@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from mrdib_graph.datasets.convert.conversion import Conversion, FeatureRows, PairCollector
+from mrdib_graph.datasets.conversion.conversion import Conversion, FeatureRows, PairCollector
 from mrdib_graph.datasets.files.raw_lines import read_text
 from mrdib_graph.datasets.files.source_text import (
     check_id,

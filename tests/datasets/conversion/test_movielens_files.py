@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mrdib_graph.datasets.convert.movielens_files import GENRES, read_movielens
+from mrdib_graph.datasets.conversion.movielens_files import GENRES, read_movielens
 from mrdib_graph.errors import ConfigError, DataError
 
 

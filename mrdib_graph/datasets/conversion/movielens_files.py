@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from mrdib_graph.datasets.convert.conversion import Conversion, PairCollector
+from mrdib_graph.datasets.conversion.conversion import Conversion, PairCollector
 from mrdib_graph.datasets.files.raw_lines import read_text
 from mrdib_graph.datasets.files.source_text import (
     check_id,

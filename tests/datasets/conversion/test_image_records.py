@@ -3,7 +3,12 @@ import sys
 import numpy as np
 import pytest
 
-from mrdib_graph.datasets.convert.image_records import KEY_BYTES, RECORD, WIDTH, copy_image_features
+from mrdib_graph.datasets.conversion.image_records import (
+    KEY_BYTES,
+    RECORD,
+    WIDTH,
+    copy_image_features,
+)
 from mrdib_graph.datasets.files.raw_files import DamagedFileError
 from mrdib_graph.datasets.folder.feature_file import read_features
 from mrdib_graph.errors import DataError

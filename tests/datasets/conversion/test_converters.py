@@ -7,8 +7,8 @@ from scipy import sparse
 
 from mrdib_graph import graph
 from mrdib_graph.datasets import MMRecFolder, convert
-from mrdib_graph.datasets.convert.converters import READERS
-from mrdib_graph.datasets.convert.movielens_files import GENRES
+from mrdib_graph.datasets.conversion.converters import READERS
+from mrdib_graph.datasets.conversion.movielens_files import GENRES
 from mrdib_graph.errors import ConfigError, DataError
 from mrdib_graph.features.digests import file_digest as sha256
 from mrdib_graph.testing import check_dataset

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from mrdib_graph.datasets.convert.conversion import Conversion, FeatureRows, distinct
+from mrdib_graph.datasets.conversion.conversion import Conversion, FeatureRows, distinct
 from mrdib_graph.datasets.folder.feature_file import read_features
 from mrdib_graph.datasets.folder.feature_names import feature_paths
 from mrdib_graph.datasets.folder.interaction_checks import check_dense, same_pairs

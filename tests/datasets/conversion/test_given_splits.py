@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from mrdib_graph.datasets.convert.given_splits import assemble
+from mrdib_graph.datasets.conversion.given_splits import assemble
 from mrdib_graph.errors import DataError
 
 ROWS = [(0, 0, 0), (0, 2, 0), (1, 1, 0), (0, 1, 1), (1, 2, 2)]

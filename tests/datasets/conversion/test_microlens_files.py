@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mrdib_graph.datasets.convert.microlens_files import read_microlens
+from mrdib_graph.datasets.conversion.microlens_files import read_microlens
 from mrdib_graph.errors import DataError
 
 PAIRS = "user,item,timestamp\n4,3,1583378629552\n4,1,1583378629553\n9,3,1583378629554\n"

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from mrdib_graph.datasets.convert.conversion import EXACT, PairCollector, distinct, whole
+from mrdib_graph.datasets.conversion.conversion import EXACT, PairCollector, distinct, whole
 from mrdib_graph.errors import DataError
 
 

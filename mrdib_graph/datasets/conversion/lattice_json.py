@@ -10,8 +10,8 @@ from typing import NoReturn
 
 import torch
 
-from mrdib_graph.datasets.convert.conversion import Conversion
-from mrdib_graph.datasets.convert.given_splits import assemble
+from mrdib_graph.datasets.conversion.conversion import Conversion
+from mrdib_graph.datasets.conversion.given_splits import assemble
 from mrdib_graph.datasets.files.source_text import need_file
 from mrdib_graph.errors import DataError
 

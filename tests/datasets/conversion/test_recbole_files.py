@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mrdib_graph.datasets import MMRecFolder, convert, recbole_example
-from mrdib_graph.datasets.convert.recbole_files import read_recbole
+from mrdib_graph.datasets.conversion.recbole_files import read_recbole
 from mrdib_graph.errors import DataError
 from mrdib_graph.features.digests import file_digest as sha256
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from mrdib_graph.datasets.convert.conversion import Conversion, FeatureRows, PairCollector, Pairs
+from mrdib_graph.datasets.conversion.conversion import Conversion, FeatureRows, PairCollector, Pairs
 from mrdib_graph.datasets.files.raw_lines import read_text
 from mrdib_graph.datasets.files.source_text import check_width, listing, number, one_line, only_file
 from mrdib_graph.datasets.folder.feature_file import read_features

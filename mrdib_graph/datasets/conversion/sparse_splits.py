@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from mrdib_graph.datasets.convert.conversion import Conversion
-from mrdib_graph.datasets.convert.given_splits import assemble
+from mrdib_graph.datasets.conversion.conversion import Conversion
+from mrdib_graph.datasets.conversion.given_splits import assemble
 from mrdib_graph.datasets.files.npz_file import read_npz
 from mrdib_graph.datasets.files.source_text import need_file
 from mrdib_graph.errors import DataError

@@ -4,7 +4,7 @@ import sys
 import pytest
 
 from mrdib_graph.datasets import recbole_example
-from mrdib_graph.datasets.convert.recbole_example import VARIABLE
+from mrdib_graph.datasets.conversion.recbole_example import VARIABLE
 from mrdib_graph.errors import DataError
 
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
 
-from mrdib_graph.datasets.convert.sparse_splits import NAMES, read_diffmm
+from mrdib_graph.datasets.conversion.sparse_splits import NAMES, read_diffmm
 from mrdib_graph.errors import DataError
 
 DENSE = (

@@ -12,12 +12,12 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from mrdib_graph import graph
-from mrdib_graph.datasets.convert.conversion import Conversion
-from mrdib_graph.datasets.convert.lattice_json import read_lattice
-from mrdib_graph.datasets.convert.microlens_files import read_microlens
-from mrdib_graph.datasets.convert.movielens_files import read_movielens
-from mrdib_graph.datasets.convert.recbole_files import read_recbole
-from mrdib_graph.datasets.convert.sparse_splits import read_diffmm
+from mrdib_graph.datasets.conversion.conversion import Conversion
+from mrdib_graph.datasets.conversion.lattice_json import read_lattice
+from mrdib_graph.datasets.conversion.microlens_files import read_microlens
+from mrdib_graph.datasets.conversion.movielens_files import read_movielens
+from mrdib_graph.datasets.conversion.recbole_files import read_recbole
+from mrdib_graph.datasets.conversion.sparse_splits import read_diffmm
 from mrdib_graph.datasets.files.source_text import listing
 from mrdib_graph.datasets.folder.folder_record import identities
 from mrdib_graph.datasets.folder.folder_writer import check_free, write_folder

@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mrdib_graph.datasets.convert.lattice_json import FILES, read_lattice
+from mrdib_graph.datasets.conversion.lattice_json import FILES, read_lattice
 from mrdib_graph.errors import DataError
 
 SPLITS = (
