@@ -19,8 +19,8 @@ from mrdib_graph.options import check_options
 
 
 def key(name: str) -> str:
-    """A name without case, underscores, hyphens and spaces: ``'Light_GCN'`` -> ``'lightgcn'``."""
-    return re.sub(r"[\s_\-]", "", name).lower()
+    """A name without case, ``_``, ``-``, ``+`` and spaces: ``'Light_GCN'`` -> ``'lightgcn'``."""
+    return re.sub(r"[\s_\-+]", "", name).lower()
 
 
 def short_key(name: str, base: type) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from torch import Tensor
@@ -22,8 +22,14 @@ class Baseline(ABC):
 
     ``Evaluator.evaluate_scores(baseline.fit(data).score)`` evaluates it.  A baseline writes
     ``_fit`` and ``_score``.
+
+    Attributes:
+        name: Its name in tables; the class's in lower case where empty.
+        reads_content: Whether it needs a modality.
     """
 
+    name: ClassVar[str] = ""
+    reads_content: ClassVar[bool] = False
     _train: SciPyMatrix | None = None
 
     def fit(self, data: HeteroData) -> Self:

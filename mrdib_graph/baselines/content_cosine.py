@@ -34,6 +34,8 @@ class ContentCosine(Baseline):
         ConfigError: An empty list.
     """
 
+    reads_content = True
+
     def __init__(self, modalities: Sequence[str] | None = None) -> None:
         if modalities is not None and not modalities:
             raise ConfigError("modalities: got an empty list, expected names, or None for all")

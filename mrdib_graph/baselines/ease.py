@@ -8,8 +8,9 @@ from torch_geometric.data import HeteroData
 
 from mrdib_graph import graph
 from mrdib_graph.baselines.baseline import Baseline, SciPyMatrix
-from mrdib_graph.errors import ConfigError
+from mrdib_graph.baselines.zero_diagonal import check_size, zero_diagonal_weights
 from mrdib_graph.options import Count, Positive, checked
+from mrdib_graph.resolver import key
 
 
 class EASE(Baseline):
@@ -24,9 +25,9 @@ class EASE(Baseline):
         B_{ij} = -\frac{P_{ij}}{P_{jj}} \; (i \ne j), \quad B_{jj} = 0, \qquad y_u = X_u B
 
     Note:
-        This is the one place that forms a dense [I, I] matrix, for the method is its inverse: in
+        EASE and what is built on it form a dense [I, I] matrix, for the method is its inverse: in
         float64 it needs about :math:`24\, I^2` bytes for a moment, 1.2 GB for 7,050 items, and
-        keeps :math:`4\, I^2`.
+        keeps :math:`4\, I^2`.  Memory and time are logged before it starts.
 
     Args:
         l2_weight: :math:`\lambda`, in interactions.
@@ -41,18 +42,12 @@ class EASE(Baseline):
         self.l2_weight, self.max_items = l2_weight, max_items
 
     def _fit(self, data: HeteroData, train: SciPyMatrix) -> None:
-        items = graph.num_items(data)
-        if items > self.max_items:
-            raise ConfigError(
-                f"ease: the graph has {items} items, more than max_items={self.max_items}; the "
-                f"inverse needs about {24 * items**2 / 1e9:.0f} GB: raise max_items if they are "
-                "there, or use item_knn"
-            )
-        gram = torch.from_numpy((train.T @ train).toarray()).double()
-        gram.diagonal().add_(self.l2_weight)
-        inverse = torch.cholesky_inverse(torch.linalg.cholesky(gram, out=gram))
-        self._weights = inverse.div_(-inverse.diagonal().clone()).float()
-        self._weights.diagonal().zero_()
+        check_size(key(type(self).__name__), graph.num_items(data), self.max_items)
+        self._weights = zero_diagonal_weights(self._gram(data, train), self.l2_weight)
+
+    def _gram(self, data: HeteroData, train: SciPyMatrix) -> Tensor:  # noqa: ARG002
+        """Inner products of the columns that the weights reconstruct [I, I] float64."""
+        return torch.from_numpy((train.T @ train).toarray()).double()
 
     def _score(self, users: Tensor, histories: SciPyMatrix) -> Tensor:  # noqa: ARG002
         item = torch.from_numpy(histories.indices).long()

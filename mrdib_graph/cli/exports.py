@@ -69,7 +69,8 @@ def exported(kind: str) -> dict[str, str]:
     for name in _all(folder / "__init__.py"):
         if name != base and _inherits(name, base, classes) and not _abstract(classes[name]):
             text = first_sentence(ast.get_docstring(classes[name]) or "")
-            found[_name(name, kind, base)] = text
+            written = _written(classes[name]) if kind == "baselines" else ""
+            found[written or _name(name, kind, base)] = text
     return dict(sorted(found.items()))
 
 
@@ -100,6 +101,14 @@ def _abstract(node: ast.ClassDef) -> bool:
         for method in methods
         for mark in method.decorator_list
     )
+
+
+def _written(node: ast.ClassDef) -> str:
+    """The class attribute ``name``, where a baseline has one."""
+    for part in node.body:
+        if isinstance(part, ast.Assign) and ast.unparse(part.targets[0]) == "name":
+            return str(ast.literal_eval(part.value))
+    return ""
 
 
 def _all(path: Path) -> list[str]:

@@ -6,7 +6,6 @@ is read.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -15,12 +14,16 @@ from typing import Any, Literal
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from mrdib_graph import resolver
 from mrdib_graph.errors import ConfigError, suggest
 from mrdib_graph.experiment import old_schema
 from mrdib_graph.options import Count, NonNegative, Positive, Seed, checked
 from mrdib_graph.training.trainer_config import TrainerConfig
 
 Placement = Literal["inline", "auxiliary"]
+
+DEFAULT_BASELINES = ["popularity", "itemknn", "ease", "content-knn", "ease+content"]
+"""Closed forms beside every comparison; those that read content where the data have any."""
 
 # Flags that win over what an arm has of its own, in stored settings or a settings file.
 _ARM_VALUE = {
@@ -117,7 +120,7 @@ class RunConfig:
     split_seed: Seed = 0
     modalities: list[str] | None = None
     seeds: list[Seed] = field(default_factory=lambda: [0, 1, 2])
-    baselines: list[str] = field(default_factory=lambda: ["popularity", "itemknn", "ease"])
+    baselines: list[str] = field(default_factory=lambda: list(DEFAULT_BASELINES))
     dataset_options: dict[str, Any] = field(default_factory=dict)
     settings: dict[str, Settings] = field(default_factory=dict)
     profile: bool = True
@@ -138,7 +141,7 @@ class RunConfig:
 
 def settings_name(backbone: str) -> str:
     """Key of a backbone in ``settings``: its name in lower case, or that of the class in a file."""
-    return re.sub(r"[\s_\-]", "", backbone.rpartition(":")[2]).lower()
+    return resolver.key(backbone.rpartition(":")[2])
 
 
 def stored_settings(folder: Path, dataset: str, backbone: str) -> Path | None:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from mrdib_graph import plotting
 from mrdib_graph.atomic_file import write_text
 from mrdib_graph.errors import MRdIBError
+from mrdib_graph.experiment.below_closed_form import below_closed_form
 from mrdib_graph.experiment.presets import LATE, METHOD, PRESETS
 from mrdib_graph.experiment.report import arm_table
 from mrdib_graph.experiment.results import (
@@ -59,6 +60,7 @@ class Section:
     folder: Path
     prefix: str = ""
     table: str = ""
+    warnings: list[str] = field(default_factory=list)
     pictures: list[tuple[str, str]] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
 
@@ -78,6 +80,7 @@ def draw_run(run: SavedRun, section: Section, metric: str, codes: bool) -> None:
     arms = run.results_of_arms
     comparisons = compare_arms(arms, [metric])
     section.table = arm_table(arms, comparisons, metric, style="html")
+    section.warnings = [arm.sentence for arm in below_closed_form(arms, metric)]
     for backbone in dict.fromkeys(arm.backbone_name for arm in run.arms):
         mine = [c for c in comparisons if c.backbone == backbone]
         _draw_comparisons(section, backbone, arms, mine)
@@ -215,6 +218,7 @@ def page(sections: Sequence[Section]) -> str:
         parts.append(f"<h1>{html.escape(section.title)}</h1>")
         if section.table:
             parts.append(f"<div class='table'>{section.table}</div>")
+        parts += [f"<p>{html.escape(text)}</p>" for text in section.warnings]
         for name, caption in section.pictures:
             source = html.escape(name, quote=True)
             parts.append(

@@ -15,10 +15,11 @@ from mrdib_graph.baselines import Baseline
 from mrdib_graph.evaluation import Evaluator
 from mrdib_graph.experiment.arms import Arm, build_arms, possible_arms
 from mrdib_graph.experiment.config import RunConfig
-from mrdib_graph.experiment.fit_baselines import fit_baseline
+from mrdib_graph.experiment.fit_baselines import Fits, fitting_baselines
 from mrdib_graph.experiment.paired_table import Against
 from mrdib_graph.experiment.presets import METHOD
 from mrdib_graph.experiment.report import MAIN_METRIC
+from mrdib_graph.experiment.results import CLOSED_FORM
 from mrdib_graph.experiment.trained_arm import TrainedArm, train_arms
 
 OfSeed = TypeVar("OfSeed")
@@ -66,8 +67,9 @@ def fitted_baselines(
     config: RunConfig, data: HeteroData, evaluator: Evaluator
 ) -> dict[str, Baseline]:
     """The closed-form baselines of a configuration that fit the data, by the name of their row."""
-    found = {name: fit_baseline(name, data, evaluator, MAIN_METRIC) for name in config.baselines}
-    return {f"{name} closed-form": fit[0] for name, fit in found.items() if fit is not None}
+    fits = Fits(data, evaluator, MAIN_METRIC)
+    found = {name: fits.best(name) for name in fitting_baselines(config.baselines, data)}
+    return {f"{name} {CLOSED_FORM}": fit.baseline for name, fit in found.items() if fit is not None}
 
 
 def row_name(arm: Arm) -> str:

@@ -7,8 +7,9 @@ from typing import Any
 
 from tabulate import tabulate
 
+from mrdib_graph.experiment.below_closed_form import below_closed_form
 from mrdib_graph.experiment.presets import METHOD
-from mrdib_graph.experiment.results import ArmComparison, ArmResult
+from mrdib_graph.experiment.results import CLOSED_FORM, ArmComparison, ArmResult
 
 COLUMNS = tuple(f"{m}@{k}" for k in (5, 10, 20) for m in ("recall", "ndcg", "map"))
 MAIN_METRIC = "recall@20"
@@ -55,7 +56,7 @@ def _gain(comparison: ArmComparison | None) -> list[str]:
 
 def _times(arm: ArmResult, arms: Sequence[ArmResult]) -> list[str]:
     """Seconds per epoch, and how much more than bare in percent; a closed form has no epochs."""
-    if arm.arm == "closed-form":
+    if arm.arm == CLOSED_FORM:
         return ["", ""]
     seconds = f"{arm.seconds_per_epoch:.2f}"
     for other in arms:
@@ -103,6 +104,9 @@ def arm_line(arm: ArmResult) -> str:
 def terminal(arms: Sequence[ArmResult], comparisons: Sequence[ArmComparison], noise: float) -> str:
     """Tables and notes for the terminal."""
     parts = ["", arm_table(arms, comparisons, style="simple"), "", notes(arms, noise)]
+    below = below_closed_form(arms, MAIN_METRIC)
+    if below:
+        parts += ["", *[arm.sentence for arm in below]]
     controls = control_table(comparisons, style="simple")
     if controls:
         parts += ["", "The method against its controls", "", controls]
@@ -139,6 +143,9 @@ def markdown(
         arm_table(arms, comparisons),
         notes(arms, noise),
     ]
+    below = below_closed_form(arms, MAIN_METRIC)
+    if below:
+        parts += ["## Below a closed form", *[arm.sentence for arm in below]]
     controls = control_table(comparisons)
     if controls:
         parts += ["## Against the controls", controls]

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 SCHEMA_VERSION = 2
 
+CLOSED_FORM = "closed-form"
+"""The arm of every closed-form baseline."""
+
 
 @dataclass
 class SeedResult:

@@ -10,10 +10,11 @@ from mrdib_graph.evaluation import MetricResult
 from mrdib_graph.experiment import config as configuration
 from mrdib_graph.experiment import report
 from mrdib_graph.experiment.arms import Arm
+from mrdib_graph.experiment.below_closed_form import below_closed_form, best_closed_form
 from mrdib_graph.experiment.config import RunConfig
 from mrdib_graph.experiment.environment import git_state
 from mrdib_graph.experiment.outputs import Outputs
-from mrdib_graph.experiment.results import ArmComparison, ArmResult, SeedResult
+from mrdib_graph.experiment.results import CLOSED_FORM, ArmComparison, ArmResult, SeedResult
 from mrdib_graph.experiment.trained_arm import TrainedArm
 from mrdib_graph.information import InformationProfile
 from mrdib_graph.serving import Bundle
@@ -54,10 +55,14 @@ def trained(
     arm: TrainedArm,
     bare: SeedResult | None,
     partner: SeedResult | None,
+    closed: ArmResult | None,
     slices: Mapping[str, MetricResult],
     profile: InformationProfile | None,
 ) -> None:
-    """Final values, slices and curves of one arm and seed, beside bare and partner of the seed."""
+    """Final values, slices and curves of one arm and seed.
+
+    Beside them stand bare and the partner of the same seed, and the best closed form.
+    """
     import pandas as pd
 
     fit, metric = arm.fit, report.MAIN_METRIC
@@ -74,6 +79,11 @@ def trained(
         values |= _more("overhead_percent", *times)
     if partner is not None:
         values |= _more("gain_over_partner_percent", arm.result.test[metric], partner.test[metric])
+    if closed is not None:
+        best = closed.mean[metric]
+        values |= _more("over_closed_form_percent", arm.result.test[metric], best)
+        if arm.result.test[metric] < best:
+            tracker.set_tags({"below_closed_form": closed.backbone})
     if profile is not None:
         values |= profile.metrics()
     tracker.log_metrics(values)
@@ -106,7 +116,14 @@ def finish_parent(
             values[f"{of_arm}/gain_percent"] = c.gain_percent
         if c.metric == metric and c.baseline == partners[c.backbone, c.arm]:
             values[f"{of_arm}/gain_over_partner_percent"] = c.gain_percent
+    if (best := best_closed_form(arms, metric)) is not None:
+        for arm in arms:
+            name = f"{arm.backbone}-{arm.arm}/over_closed_form_percent"
+            if arm.arm != CLOSED_FORM:
+                values |= _more(name, arm.mean[metric], best.mean[metric])
     tracker.log_metrics(values)
+    if below := below_closed_form(arms, metric):
+        tracker.set_tags({"below_closed_form": " ".join(arm.sentence for arm in below)})
     tracker.set_description(markdown)
     tracker.log_table(
         pd.DataFrame([{"backbone": a.backbone, "arm": a.arm, **a.mean} for a in arms]),

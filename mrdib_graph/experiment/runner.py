@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ from mrdib_graph.evaluation import Evaluator, by_slice, noise_floor
 from mrdib_graph.experiment import config as configuration
 from mrdib_graph.experiment import fit_baselines, report, run_tracking
 from mrdib_graph.experiment.arms import Arm, build_arms, possible_arms, trained_backbones
+from mrdib_graph.experiment.below_closed_form import below_closed_form, best_closed_form
 from mrdib_graph.experiment.config import RunConfig, settings_name
 from mrdib_graph.experiment.environment import environment
 from mrdib_graph.experiment.outputs import Outputs
@@ -29,6 +31,7 @@ from mrdib_graph.experiment.profiles import (
     truth_of,
 )
 from mrdib_graph.experiment.results import (
+    CLOSED_FORM,
     SCHEMA_VERSION,
     ArmComparison,
     ArmResult,
@@ -44,6 +47,8 @@ from mrdib_graph.serving import Bundle
 from mrdib_graph.serving.storage import BundleInfo
 from mrdib_graph.tracking import Tracker
 from mrdib_graph.typing import Rows
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass
@@ -195,11 +200,7 @@ class Experiment:
     ) -> Findings:
         """Every baseline, arm and seed, told to the tracker one by one."""
         evaluator = Evaluator(data)
-        fitted = [
-            fit_baselines.run_baseline(name, data, evaluator, report.MAIN_METRIC)
-            for name in self.baselines
-        ]
-        findings = Findings([arm for arm in fitted if arm is not None])
+        findings = Findings(self._closed_forms(data, evaluator))
         if not arms and not findings.arms:
             raise ConfigError(f"backbone: none of {', '.join(self.baselines)} fits these data")
 
@@ -222,6 +223,13 @@ class Experiment:
                 self._take(trained, findings, data, outputs)
         return findings
 
+    def _closed_forms(self, data: HeteroData, evaluator: Evaluator) -> list[ArmResult]:
+        """The baselines that fit the data."""
+        fitting = fit_baselines.fitting_baselines(self.config.baselines, data)
+        fits = fit_baselines.Fits(data, evaluator, report.MAIN_METRIC)
+        asked = [b for b in self.baselines if b in fitting or b in self.config.backbone]
+        return [arm for arm in map(fits.run, asked) if arm is not None]
+
     def _take(
         self, trained: TrainedArm, findings: Findings, data: HeteroData, outputs: Outputs
     ) -> None:
@@ -235,7 +243,8 @@ class Experiment:
         slices = by_slice(trained.fit.test_result, data)
         bare = findings.beside(trained, "bare" if trained.arm.name != "bare" else None)
         partner = findings.beside(trained, trained.arm.partner)
-        run_tracking.trained(self.tracker, outputs, trained, bare, partner, slices, profile)
+        closed = best_closed_form(findings.arms, report.MAIN_METRIC)
+        run_tracking.trained(self.tracker, outputs, trained, bare, partner, closed, slices, profile)
         arm = findings.add(trained)
         if trained.seed == self.config.seeds[-1]:
             self.say(report.arm_line(arm))
@@ -246,6 +255,7 @@ class Experiment:
         """Compare, and write results, figures, report and bundle."""
         arms, profiles = findings.arms, findings.profiles
         comparisons = compare_arms(arms, list(arms[0].mean))
+        below = below_closed_form(arms, report.MAIN_METRIC)
         results: dict[str, Any] = {
             "schema_version": SCHEMA_VERSION,
             "dataset": info,
@@ -253,6 +263,7 @@ class Experiment:
             "config": configuration.plain(self.config),
             "arms": [arm.to_dict() for arm in arms],
             "comparisons": [dataclasses.asdict(c) for c in comparisons],
+            "below_closed_form": [dataclasses.asdict(arm) for arm in below],
             "information": {label: p.to_dict() for label, p in profiles.items()},
         }
         outputs.write_json(outputs.results, results)
@@ -267,6 +278,11 @@ class Experiment:
         bundle = None if findings.best is None else self._bundle(findings.best, data, info, outputs)
         run_tracking.finish_parent(self.tracker, outputs, arms, comparisons, markdown, bundle)
         self.say(report.terminal(arms, comparisons, noise))
+        if below:
+            logger.warning(
+                "%d of %d trained arms end below the closed form %s: see the lines below the table",
+                len(below), sum(arm.arm != CLOSED_FORM for arm in arms), below[0].closed_form,
+            )  # fmt: skip
         if text:
             seed = self.config.seeds[0]
             self.say(f"\nInformation profile, bits per interaction, seed {seed}\n\n{text}")

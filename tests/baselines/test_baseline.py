@@ -6,7 +6,18 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from mrdib_graph import baselines
-from mrdib_graph.baselines import EASE, Baseline, ContentCosine, ItemKNN, Popularity
+from mrdib_graph.baselines import (
+    CEASE,
+    EASE,
+    AddEASE,
+    Baseline,
+    ContentCosine,
+    ContentKNN,
+    EASEContent,
+    ItemKNN,
+    ItemKNNContent,
+    Popularity,
+)
 from mrdib_graph.baselines.baseline import training_matrix
 from mrdib_graph.errors import ConfigError
 from mrdib_graph.resolver import choices, resolve_class
@@ -22,6 +33,11 @@ ALL = sorted(choices(baselines, Baseline).items())
         ("item_knn", ItemKNN),
         ("Popularity", Popularity),
         ("content-cosine", ContentCosine),
+        ("content-knn", ContentKNN),
+        ("ease+content", EASEContent),
+        ("itemknn+content", ItemKNNContent),
+        ("cease", CEASE),
+        ("add-ease", AddEASE),
     ],
 )
 def test_names(name: str, cls: type) -> None:

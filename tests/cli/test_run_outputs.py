@@ -73,7 +73,7 @@ def test_the_files(finished) -> None:
 def test_results_have_these_parts(results) -> None:
     assert list(results) == [
         *("schema_version", "dataset", "environment", "config", "arms", "comparisons"),
-        "information",
+        *("below_closed_form", "information"),
     ]
     assert results["schema_version"] == 2
 
@@ -199,6 +199,23 @@ def test_comparisons_are_those_of_the_arms(results, per_user) -> None:
     for metric in METRICS:
         family = [c for c in found if c["metric"] == metric]
         assert [c["p_holm"] for c in family] == pytest.approx(holm([c["p_value"] for c in family]))
+
+
+def test_arms_below_the_best_closed_form(results, finished) -> None:
+    values = {(a["backbone"], a["arm"]): a["mean"]["recall@20"] for a in results["arms"]}
+    best = max(CLOSED, key=lambda name: values[name])
+    expected = [
+        {
+            **{"backbone": name[0], "arm": name[1], "closed_form": best[0]},
+            **{"metric": "recall@20", "value": values[name], "closed_form_value": values[best]},
+        }
+        for name in TRAINED
+        if values[name] < values[best]
+    ]
+    assert results["below_closed_form"] == expected
+    report = (finished.folder / "report.md").read_text(encoding="utf-8")
+    for where in (report, finished.done.out):
+        assert where.count(f"ends below {best[0]} (recall@20") == len(expected)
 
 
 def wilcoxon(per_user: pd.DataFrame, c: dict[str, Any]) -> float:

@@ -125,6 +125,7 @@ def test_the_terminal() -> None:
     assert "Mean ± sd over 2 seeds" in text and "± 0.0123" in text
     assert "The method against its controls" in text and "mrdib over noise" in text
     assert "fair %: over the arm's partner" in text
+    assert "\nvbpr bare ends below ease (recall@20 .2100 against .3100): its numbers" in text
     alone = report.terminal(ARMS[:1], [], 0.01)
     assert "controls" not in alone and "over 1 seed;" in alone
 
@@ -152,8 +153,16 @@ def test_the_whole_report() -> None:
     assert text.startswith("# shop: vbpr\n\n| backbone") and text.endswith("\n")
     headings = re.findall(r"^## (.*)$", text, re.MULTILINE)
     assert headings == [
-        *("Against the controls", "Information profile", "Figures", "Data", "Environment"),
+        *(
+            "Below a closed form",
+            "Against the controls",
+            "Information profile",
+            "Figures",
+            "Data",
+            "Environment",
+        ),
     ]
+    assert "\n\nvbpr mrdib ends below ease (recall@20 .2500 against .3100): its" in text
     assert "```text\nthe profile\n```" in text and "![gains.png](figures/gains.png)" in text
     for part in ("9 users", "8 items", "30 interactions (20 train, 5 validation, 5 test)"):
         assert part in text
@@ -165,6 +174,6 @@ def test_the_whole_report() -> None:
 def test_parts_that_there_are_not_have_no_heading() -> None:
     clean = {**RESULTS["environment"], "git": {"commit": "c0ffee", "dirty": False}}
     results = {**RESULTS, "environment": clean}
-    text = report.markdown("shop", ARMS[:2], [], 0.01, results, "", [])
+    text = report.markdown("shop", ARMS[1:2], [], 0.01, results, "", [])
     assert re.findall(r"^## (.*)$", text, re.MULTILINE) == ["Data", "Environment"]
     assert "with changes" not in text

@@ -88,7 +88,9 @@ def test_final_values_of_an_arm(make_config, data, outputs: Outputs, notes) -> N
     )
     slices = by_slice(arm.fit.test_result, data)
     partner = dataclasses.replace(bare, test={"recall@20": arm.fit.test["recall@20"] / 1.25})
-    run_tracking.trained(notes, outputs, arm, bare, partner, slices, None)
+    closed = arm_result("closed-form", arm.fit.test["recall@20"] * 2)
+    run_tracking.trained(notes, outputs, arm, bare, partner, closed, slices, None)
+    assert notes.of("set_tags") == [(({"below_closed_form": "ease"},), {})]
     [((values,), named)] = notes.of("log_metrics")
     assert not named  # values of the whole run, not of an epoch
     assert values["test/recall@20"] == arm.fit.test["recall@20"]
@@ -97,6 +99,7 @@ def test_final_values_of_an_arm(make_config, data, outputs: Outputs, notes) -> N
     assert {"seconds_per_epoch", "peak_memory_mb"} <= set(values)
     assert values["gain_percent"] == pytest.approx(100)
     assert values["gain_over_partner_percent"] == pytest.approx(25)
+    assert values["over_closed_form_percent"] == pytest.approx(-50)
     assert values["overhead_percent"] == pytest.approx(-100, abs=1e-3)
     [((table, path), _)] = notes.of("log_table")
     assert path == "tables/slices.json" and list(table["slice"]) == list(slices)
@@ -110,7 +113,8 @@ def arm_result(arm: str, value: float) -> ArmResult:
     metrics = {"recall@20": value, "ndcg@20": value / 2}
     seed = SeedResult(0, 0, 1, 1.0, 1.0, metrics, metrics, torch.arange(3), {})
     partner = {"mrdib": "bare", "mrdib-late": "bare-late"}.get(arm)
-    return ArmResult("vbpr", arm, [seed], partner=partner)
+    backbone = "ease" if arm == "closed-form" else "vbpr"
+    return ArmResult(backbone, arm, [seed], partner=partner)
 
 
 def comparison(arm: str, baseline: str, metric: str, gain: float) -> ArmComparison:
@@ -156,6 +160,19 @@ def test_the_end_of_the_parent(outputs: Outputs, data, notes) -> None:
     logged = [given[0].name for given, _ in notes.of("log_artifact")]
     assert logged == ["config.yaml", "results.json", "report.md"]
     assert notes.calls[-1][:2] == ("end_run", ("finished",))
+
+
+def test_the_parent_says_what_ends_below_a_closed_form(outputs: Outputs, notes) -> None:
+    arms = [arm_result("closed-form", 0.25), arm_result("bare", 0.2), arm_result("mrdib", 0.3)]
+    run_tracking.finish_parent(notes, outputs, arms, [], "# Report", None)
+    values = notes.of("log_metrics")[0][0][0]
+    gaps = {k: v for k, v in values.items() if k.endswith("over_closed_form_percent")}
+    assert gaps == {
+        "vbpr-bare/over_closed_form_percent": pytest.approx(-20),
+        "vbpr-mrdib/over_closed_form_percent": pytest.approx(20),
+    }
+    [(given, _)] = notes.of("set_tags")
+    assert given[0]["below_closed_form"].startswith("vbpr bare ends below ease (recall@20 .2000")
 
 
 def test_without_a_recommender_there_is_no_model(outputs: Outputs, notes) -> None:

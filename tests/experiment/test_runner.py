@@ -10,6 +10,7 @@ import pytest
 from mrdib_graph.datasets import Planted
 from mrdib_graph.errors import ConfigError, DataError
 from mrdib_graph.experiment import Experiment, Outputs, run_tracking
+from mrdib_graph.experiment.config import DEFAULT_BASELINES
 from mrdib_graph.serving import Bundle
 from mrdib_graph.tracking import Tracker
 
@@ -128,6 +129,22 @@ def test_baselines_are_named_once(make_config) -> None:
     config = make_config("vbpr,ItemKNN", baselines=["itemknn", "ease"])
     experiment = Experiment(config, Tracker())
     assert experiment.baselines == ["ItemKNN", "ease"] and experiment.backbones == ["vbpr"]
+
+
+def test_arms_below_a_closed_form_are_said_at_the_end(
+    make_config, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    config = make_config("vbpr", arms=["bare", "mrdib"], baselines=["ease+content"])
+    results, said = run(config, tmp_path / "run")
+    assert [found["arm"] for found in results["below_closed_form"]] == ["bare", "mrdib"]
+    assert "vbpr bare ends below ease+content (recall@20 ." in said[-1]
+    assert "2 of 2 trained arms end below the closed form ease+content" in caplog.text
+
+
+def test_closed_forms_by_default_read_content(make_config, tmp_path: Path) -> None:
+    config = dataclasses.replace(make_config("vbpr", arms=["bare"]), baselines=DEFAULT_BASELINES)
+    results, _ = run(config, tmp_path / "run")
+    assert [a["backbone"] for a in results["arms"]] == [*DEFAULT_BASELINES, "vbpr"]
 
 
 def test_the_profile_is_of_the_first_seed(make_config, tmp_path: Path) -> None:
