@@ -20,7 +20,7 @@ LAYERS = (
         *("partial_information", "subgraph", "distributed", "eval_mode", "version", "row_names"),
         *("tensor_cache",),
     ),
-    ("nn", "losses", "negatives", "estimators", "tracking"),
+    ("nn", "losses", "negatives", "estimators", "metrics", "tracking"),
     ("transforms", "features"),
     ("datasets", "loader", "backbones", "baselines", "controls", "mrdib", "evaluation"),
     ("recommender", "information", "serving"),

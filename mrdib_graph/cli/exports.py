@@ -12,7 +12,15 @@ from typing import Any, Literal, get_args
 from mrdib_graph.resolver import key
 
 Kind = Literal[
-    "backbones", "arms", "estimators", "splits", "datasets", "losses", "negatives", "baselines"
+    "backbones",
+    "arms",
+    "estimators",
+    "splits",
+    "datasets",
+    "losses",
+    "negatives",
+    "baselines",
+    "metrics",
 ]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
@@ -24,6 +32,7 @@ _BASES = {
     "negatives": "NegativeSampler",
     "baselines": "Baseline",
     "controls": "Control",
+    "metrics": "Metric",
 }
 _ARMS = {
     "bare": "the backbone alone, which every other arm is compared with",
@@ -85,10 +94,11 @@ def first_sentence(docstring: str) -> str:
 
 
 def _name(name: str, kind: str, base: str) -> str:
-    if kind in ("controls", "losses", "negatives"):  # IDDropout is id-dropout
-        if kind != "controls":
+    if kind in ("controls", "losses", "negatives", "metrics"):  # IDDropout is id-dropout
+        if kind in ("losses", "negatives"):
             name = name.removesuffix(re.findall("[A-Z][a-z]+", base)[-1])
-        words = re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "-", name)
+        between = "_" if kind == "metrics" else "-"  # HitRate is hit_rate
+        words = re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", between, name)
         return words.lower()
     return key(name)
 

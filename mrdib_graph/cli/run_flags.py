@@ -19,7 +19,9 @@ from mrdib_graph.experiment.config import RunConfig, Settings
 from mrdib_graph.training.trainer_config import TrainerConfig
 
 _GROUPS: Mapping[str, tuple[tuple[type, str, tuple[str, ...]], ...]] = {
-    "what to run": ((RunConfig, "", ("backbone", "arms", "seeds", "baselines", "profile")),),
+    "what to run": (
+        (RunConfig, "", ("backbone", "arms", "seeds", "baselines", "metrics", "profile")),
+    ),
     "data": ((RunConfig, "", ("dataset", "root", "split", "split_seed", "modalities")),),
     "training, of every backbone": (
         (
@@ -48,6 +50,7 @@ _EXPORTED = {
     "backbone": "backbones",
     "arms": "arms",
     "baselines": "baselines",
+    "metrics": "metrics",
     "split": "splits",
     "dataset": "datasets",
     "estimator": "estimators",

@@ -13,12 +13,14 @@ from torch_geometric.data import HeteroData
 from mrdib_graph import graph
 from mrdib_graph.errors import ConfigError, DataError
 from mrdib_graph.evaluation import scoring
-from mrdib_graph.evaluation.metrics import Metric, metric_names
-from mrdib_graph.evaluation.result import MetricResult, from_ranks
+from mrdib_graph.evaluation.chosen_metrics import catalogue, chosen_metrics, read_by
+from mrdib_graph.evaluation.result import MetricResult, Ranked, from_ranked
 from mrdib_graph.evaluation.scoring import ScoreFn
+from mrdib_graph.evaluation.share_below import share_below
 from mrdib_graph.evaluation.split_matrices import of_items, split_matrices, union
 from mrdib_graph.evaluation.top_k import check_k, top_k
 from mrdib_graph.graph import check_rows
+from mrdib_graph.metrics import Metric
 from mrdib_graph.options import Count, checked
 from mrdib_graph.sparse import SparseMatrix, row_entries
 
@@ -30,7 +32,8 @@ class EvaluatorConfig:
 
     Args:
         cutoffs: The k of recall@k.
-        metrics: Some of ``recall``, ``ndcg``, ``precision``, ``map``.
+        metrics: Names of :mod:`mrdib_graph.metrics`, such as ``hit_rate``; classes; or
+            ``file.py:Class``.
         mask_validation: In test, take the validation positives out of the ranking too.  Published
             tables leave them in; ``masked`` of the result names what was done.
         batch_size: Largest number of users scored at once; fewer where there are many items.
@@ -40,7 +43,7 @@ class EvaluatorConfig:
     """
 
     cutoffs: tuple[Count, ...] = (5, 10, 20, 50)
-    metrics: tuple[Metric, ...] = ("recall", "ndcg", "precision", "map")
+    metrics: tuple[str | type[Metric], ...] = ("recall", "ndcg", "precision", "map")
     mask_validation: bool = False
     batch_size: Count = 2048
 
@@ -48,6 +51,7 @@ class EvaluatorConfig:
         for name in ("cutoffs", "metrics"):
             if not getattr(self, name):
                 raise ConfigError(f"{name}: got none, expected one or more")
+        chosen_metrics(self.metrics, self.cutoffs)
 
 
 class Evaluator:
@@ -66,12 +70,14 @@ class Evaluator:
         config: What to compute.
 
     Raises:
+        ConfigError: A metric compares features, and the graph has none.
         DataError: The graph has no split, or a user-item pair occurs twice.
     """
 
     def __init__(self, data: HeteroData, config: EvaluatorConfig | None = None) -> None:
         self.config = config or EvaluatorConfig()
-        self.names = metric_names(self.config.metrics, self.config.cutoffs)
+        self.metrics = chosen_metrics(self.config.metrics, self.config.cutoffs)
+        self.catalogue = catalogue(data, self.metrics)
         self.num_users, self.num_items = graph.num_users(data), graph.num_items(data)
         self._interactions = split_matrices(data)
         self._masks: dict[tuple[str, ...], SparseMatrix] = {}
@@ -88,6 +94,11 @@ class Evaluator:
                     "left out of the evaluation",
                     stacklevel=2,
                 )
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the metrics, such as ``'recall@20'``."""
+        return [metric.name for metric in self.metrics]
 
     def __call__(
         self,
@@ -149,15 +160,27 @@ class Evaluator:
         ranked = self.num_items if candidates is None else int(candidates.sum())
         k = min(max(self.config.cutoffs), ranked)
         masked = self._masked_splits(split)
-        positives, ranks = [], []
-        for block, items, _ in self._rank(scores, users, masked, k, candidates):
+        mask, reads = self._mask(masked), read_by(self.metrics)
+        hidden = mask if candidates is None else of_items(mask, candidates)
+        free = ranked - hidden.crow.diff()  # candidates of each user
+        positives, ranks, lists, shares = [], [], [], []
+        for block, score in self._scores(scores, users, masked, candidates):
+            items, _ = _best(score, k)
             place, item = row_entries(held.crow, held.col, block)
             hit, rank = (items[place] == item.unsqueeze(1)).nonzero(as_tuple=True)
             positives.append(torch.stack([block[place], item]))
             ranks.append(torch.zeros_like(item).index_copy_(0, hit, rank + 1))
-        return from_ranks(
-            torch.cat(positives, 1), torch.cat(ranks), self.names, split, masked, ranked
+            if "lists" in reads:
+                lists.append(items)
+            if "scores" in reads:
+                shares.append(share_below(score, place, item, free[block]))
+        left = Ranked(
+            torch.cat(positives, 1),
+            torch.cat(ranks),
+            torch.cat(lists) if lists else None,
+            torch.cat(shares) if shares else None,
         )
+        return from_ranked(left, self.metrics, self.catalogue, split, masked, ranked)
 
     def users(self, split: str) -> Tensor:
         """Ids of the users that are evaluated on a split [n], in ascending order.
@@ -196,10 +219,11 @@ class Evaluator:
         k = check_k(k, self.num_items)
         if set(exclude) - set(graph.SPLITS):
             raise ConfigError(f"exclude: got {exclude!r}, expected {', '.join(graph.SPLITS)}")
-        ranked = list(self._rank(self._score_fn(scores), users, tuple(exclude), k))
+        blocks = self._scores(self._score_fn(scores), users, tuple(exclude))
+        ranked = [_best(score, k) for _, score in blocks]
         if not ranked:
             return torch.empty(0, k, dtype=torch.int64), torch.empty(0, k)
-        _, items, values = zip(*ranked, strict=True)
+        items, values = zip(*ranked, strict=True)
         return torch.cat(items), torch.cat(values)
 
     def _check_candidates(self, candidates: Tensor) -> Tensor:
@@ -210,15 +234,14 @@ class Evaluator:
             )
         return candidates.cpu()
 
-    def _rank(
+    def _scores(
         self,
         score: ScoreFn,
         users: Tensor,
         masked: tuple[str, ...],
-        k: int,
         candidates: Tensor | None = None,
-    ) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-        """Users [b] of each block, their k best items [b, k] (-1: none) and the scores [b, k]."""
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        """Users [b] of each block and their scores [b, I], minus infinity where masked."""
         check_rows("users", users, self.num_users)
         mask = self._mask(masked)
         left_out = None if candidates is None else (~candidates).nonzero().squeeze(1)
@@ -229,8 +252,7 @@ class Evaluator:
             scores.view(-1).index_fill_(0, flat, -torch.inf)
             if left_out is not None:
                 scores.index_fill_(1, left_out.to(scores.device), -torch.inf)
-            values, items = top_k(scores, k)
-            yield block, items.masked_fill_(values == -torch.inf, -1).cpu(), values.cpu()
+            yield block, scores
 
     def _score_fn(self, scores: ScoreFn | tuple[Tensor, Tensor]) -> ScoreFn:
         if callable(scores):
@@ -251,5 +273,12 @@ class Evaluator:
 
     def __repr__(self) -> str:
         users = ", ".join(f"{len(ids):,} in {split}" for split, ids in self._users.items())
-        metrics, cutoffs = ", ".join(self.config.metrics), ", ".join(map(str, self.config.cutoffs))
+        metrics = ", ".join(dict.fromkeys(metric.label() for metric in self.metrics))
+        cutoffs = ", ".join(map(str, self.config.cutoffs))
         return f"Evaluator({self.num_items:,} items, users: {users}; {metrics} at {cutoffs})"
+
+
+def _best(scores: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    """The k best items of each row [b, k], -1 where there is none, and their scores [b, k]."""
+    values, items = top_k(scores, k)
+    return items.masked_fill_(values == -torch.inf, -1).cpu(), values.cpu()

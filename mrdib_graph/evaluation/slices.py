@@ -2,7 +2,8 @@
 
 Ranks stay those of the full ranking: a slice of items changes which positives count, not the
 candidates.  So the recall of a slice answers how many of *its* positives were found, and slices of
-items are not shares that add up to the whole.
+items are not shares that add up to the whole.  Metrics of lists, and those of all users together,
+are computed on the full lists of the slice's users.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from torch_geometric.data import HeteroData
 
 from mrdib_graph import graph
 from mrdib_graph.errors import ConfigError, DataError
-from mrdib_graph.evaluation.result import MetricResult, from_ranks
+from mrdib_graph.evaluation.result import MetricResult, Ranked, from_ranked
 from mrdib_graph.options import checked
 
 _InnerShare = Annotated[float, Interval(gt=0, lt=1)]
@@ -114,8 +115,19 @@ def slice_metrics(
         keep &= mask.cpu()[ids]
     if not bool(keep.any()):
         raise DataError(f"slice: it holds no positive of the {result.split} split")
-    positives, ranks, names = result.positives[:, keep], result.ranks[keep], list(result.mean)
-    return from_ranks(positives, ranks, names, result.split, result.masked, result.num_candidates)
+    about = (result.split, result.masked, result.num_candidates)
+    return from_ranked(_part(result, keep), result.metrics, result.ranking.catalogue, *about)
+
+
+def _part(result: MetricResult, keep: Tensor) -> Ranked:
+    """What the ranking left of some positives [P] and of their users."""
+    positives, ranks, lists, share = result.ranked
+    return Ranked(
+        positives[:, keep],
+        ranks[keep],
+        None if lists is None else lists[torch.isin(result.users, positives[0, keep])],
+        None if share is None else share[keep],
+    )
 
 
 def by_slice(result: MetricResult, data: HeteroData) -> dict[str, MetricResult]:

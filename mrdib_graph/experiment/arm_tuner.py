@@ -20,6 +20,7 @@ from mrdib_graph.experiment.arm_space import arm_space, current_value, with_valu
 from mrdib_graph.experiment.arms import Arm, build_arm, build_arms, possible_arms
 from mrdib_graph.experiment.config import RunConfig
 from mrdib_graph.experiment.presets import read_name
+from mrdib_graph.experiment.run_metrics import evaluator_config
 from mrdib_graph.experiment.trained_arm import train_arm
 from mrdib_graph.tracking import Tracker
 from mrdib_graph.tracking.tracker import Status
@@ -69,7 +70,7 @@ class ArmTuner:
             TrainingError: Every trial of an arm failed.
         """
         data = dataset[0]
-        evaluator = Evaluator(data)
+        evaluator = Evaluator(data, evaluator_config(self.config))
         arms = possible_arms(self.arms, data, self.say)
         studies = [self._study(arm, dataset) for arm in arms]
         goals = [partial(self._trial, arm, data, evaluator) for arm in arms]

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 
 from mrdib_graph import backbones, baselines, resolver
 from mrdib_graph.backbones import Backbone
 from mrdib_graph.baselines import Baseline
 from mrdib_graph.errors import ConfigError, suggest
-from mrdib_graph.evaluation import EvaluatorConfig
-from mrdib_graph.evaluation.metrics import metric_names
+from mrdib_graph.evaluation.chosen_metrics import chosen_metrics
 from mrdib_graph.experiment.config import OwnSettings, RunConfig, settings_name
 from mrdib_graph.experiment.presets import part_of, read_name
 from mrdib_graph.experiment.recommenders import backbone_class
+from mrdib_graph.experiment.run_metrics import evaluator_config
 from mrdib_graph.loader import check_sampler
+from mrdib_graph.metrics import Metric
 from mrdib_graph.options import check_options
 from mrdib_graph.training import TrainerConfig
 from mrdib_graph.training.callback import callback_class
@@ -26,12 +28,14 @@ _OWN = tuple(f.name for f in dataclasses.fields(OwnSettings))
 
 
 def check_settings(config: RunConfig) -> None:
-    """Check the settings of every backbone, and the names and options of arms in them.
+    """Check the metrics, the settings of every backbone, and names and options of arms in them.
 
     Raises:
         ConfigError: Something is unknown, with the nearest name, or cannot be.
         MissingExtraError: A setting needs a package that is absent.
     """
+    evaluation = evaluator_config(config)
+    metrics = {m.name: m for m in chosen_metrics(evaluation.metrics, evaluation.cutoffs)}
     known = [*resolver.choices(backbones, Backbone), *resolver.choices(baselines, Baseline)]
     known += [settings_name(name) for name in config.backbone]
     for name in config.settings:
@@ -48,7 +52,7 @@ def check_settings(config: RunConfig) -> None:
         what = f"backbone {settings_name(backbone)}"
         cls = backbone_class(backbone)
         check_options(cls, settings.options, what, _SIZES)
-        _check_trainer(settings.trainer, what)
+        _check_trainer(settings.trainer, what, metrics)
         for name, own in settings.arms.items():
             arm = read_name(asked.get(settings_name(name), name))
             inherits = ("mrdib", arm.base) if arm.preset.ablation else (arm.base,)
@@ -61,18 +65,18 @@ def check_settings(config: RunConfig) -> None:
             check_options(part or OwnSettings, rest, f"arm {name}", _GIVEN, _OWN)
 
 
-def _check_trainer(trainer: TrainerConfig, what: str) -> None:
+def _check_trainer(trainer: TrainerConfig, what: str, metrics: Mapping[str, Metric]) -> None:
     if trainer.seed != TrainerConfig.seed:
         raise ConfigError(f"{what}: trainer.seed is set by --seeds; leave it out")
     resolve_device(trainer.device)
     optimizer_class(trainer)
     for query in trainer.callbacks:
         callback_class(query)
-    known = metric_names(EvaluatorConfig.metrics, EvaluatorConfig.cutoffs)
-    if trainer.monitor not in known:
+    if trainer.monitor not in metrics:
+        near = suggest(trainer.monitor, list(metrics)) or "."
         raise ConfigError(
-            f"monitor: '{trainer.monitor}' is unknown{suggest(trainer.monitor, known) or '.'} "
-            f"Known: {', '.join(known)}"
+            f"monitor: '{trainer.monitor}' is unknown{near} Known: {', '.join(metrics)}"
         )
+    metrics[trainer.monitor].check_monitor()
     if trainer.loader == "neighbor":
         check_sampler()

@@ -103,6 +103,7 @@ class RunConfig:
         modalities: Which modalities; all for None.
         seeds: Training seeds.
         baselines: Closed-form baselines shown beside.
+        metrics: Metrics beside recall, ndcg, precision and map: names, or ``file.py:Class``.
         dataset_options: More options of the data set.
         settings: Backbone to its settings; stored settings or defaults where absent.
         profile: Measure the information profile of the first seed of each arm.
@@ -121,6 +122,7 @@ class RunConfig:
     modalities: list[str] | None = None
     seeds: list[Seed] = field(default_factory=lambda: [0, 1, 2])
     baselines: list[str] = field(default_factory=lambda: list(DEFAULT_BASELINES))
+    metrics: list[str] = field(default_factory=list)
     dataset_options: dict[str, Any] = field(default_factory=dict)
     settings: dict[str, Settings] = field(default_factory=dict)
     profile: bool = True
@@ -133,7 +135,7 @@ class RunConfig:
         for name in ("backbone", "arms", "seeds"):
             if not getattr(self, name):
                 raise ConfigError(f"{name}: expected at least one")
-        for name in ("backbone", "arms", "seeds", "baselines"):
+        for name in ("backbone", "arms", "seeds", "baselines", "metrics"):
             values = getattr(self, name)
             if len({settings_name(v) if isinstance(v, str) else v for v in values}) < len(values):
                 raise ConfigError(f"{name}: {values} names one twice")

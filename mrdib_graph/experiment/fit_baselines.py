@@ -135,8 +135,8 @@ class Fits:
             epochs=1,
             seconds_per_epoch=time.perf_counter() - started,
             peak_memory_mb=memory_mb(),
-            val=found.val.mean,
-            test=test.mean,
+            val=found.val.values,
+            test=test.values,
             users=test.users,
             per_user=test.per_user,
         )

@@ -10,6 +10,7 @@ from tabulate import tabulate
 from mrdib_graph.experiment.below_closed_form import below_closed_form
 from mrdib_graph.experiment.presets import METHOD
 from mrdib_graph.experiment.results import CLOSED_FORM, ArmComparison, ArmResult
+from mrdib_graph.experiment.run_metrics import added
 
 COLUMNS = tuple(f"{m}@{k}" for k in (5, 10, 20) for m in ("recall", "ndcg", "map"))
 MAIN_METRIC = "recall@20"
@@ -85,6 +86,14 @@ def control_table(
     return tabulate(rows, headers=headings, tablefmt=style, disable_numparse=True) if rows else ""
 
 
+def added_table(arms: Sequence[ArmResult], style: str = "github") -> str:
+    """The metrics that the run adds to the usual ones, at 20; empty where there is none."""
+    columns = [c for c in added(list(arms[0].mean)) if c.partition("@")[2] in ("", "20")]
+    rows = [[a.backbone, a.arm, *(_mean_sd(a, column) for column in columns)] for a in arms]
+    headings = ["backbone", "arm", *columns]
+    return tabulate(rows, headers=headings, tablefmt=style, disable_numparse=True) * bool(columns)
+
+
 def p_text(p: float | None) -> str:
     """A p value as text: ``<.001``, ``.034``, or empty."""
     if p is None:
@@ -110,6 +119,8 @@ def terminal(arms: Sequence[ArmResult], comparisons: Sequence[ArmComparison], no
     controls = control_table(comparisons, style="simple")
     if controls:
         parts += ["", "The method against its controls", "", controls]
+    if more := added_table(arms, style="simple"):
+        parts += ["", "More metrics", "", more]
     return "\n".join(parts)
 
 
@@ -149,6 +160,8 @@ def markdown(
     controls = control_table(comparisons)
     if controls:
         parts += ["## Against the controls", controls]
+    if more := added_table(arms):
+        parts += ["## More metrics", more]
     if profile_text:
         parts += ["## Information profile", f"```text\n{profile_text}\n```"]
     if figures:

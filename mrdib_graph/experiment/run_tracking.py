@@ -88,7 +88,7 @@ def trained(
         values |= profile.metrics()
     tracker.log_metrics(values)
     rows = [
-        {"slice": name, "users": result.users.numel(), **result.mean}
+        {"slice": name, "users": result.users.numel(), **result.values}
         for name, result in slices.items()
     ]
     tracker.log_table(pd.DataFrame(rows), "tables/slices.json")

@@ -40,6 +40,7 @@ from mrdib_graph.experiment.results import (
     fair_gains,
 )
 from mrdib_graph.experiment.run_dataset import open_dataset
+from mrdib_graph.experiment.run_metrics import evaluator_config
 from mrdib_graph.experiment.saved_run import SavedRun
 from mrdib_graph.experiment.trained_arm import TrainedArm, train_arms
 from mrdib_graph.information import InformationProfile
@@ -163,7 +164,7 @@ class Experiment:
             self._possible(data),
             self.config.seeds,
             data,
-            Evaluator(data),
+            Evaluator(data, evaluator_config(self.config)),
             checkpoint=None if resumed is None else resumed.checkpoint,
             resume=resumed is not None,
             quiet=self.config.quiet,
@@ -199,7 +200,7 @@ class Experiment:
         resume: bool,
     ) -> Findings:
         """Every baseline, arm and seed, told to the tracker one by one."""
-        evaluator = Evaluator(data)
+        evaluator = Evaluator(data, evaluator_config(self.config))
         findings = Findings(self._closed_forms(data, evaluator))
         if not arms and not findings.arms:
             raise ConfigError(f"backbone: none of {', '.join(self.baselines)} fits these data")
@@ -254,7 +255,8 @@ class Experiment:
     ) -> dict[str, Any]:
         """Compare, and write results, figures, report and bundle."""
         arms, profiles = findings.arms, findings.profiles
-        comparisons = compare_arms(arms, list(arms[0].mean))
+        with_users = list(arms[0].seeds[0].per_user)
+        comparisons = compare_arms(arms, with_users)
         below = below_closed_form(arms, report.MAIN_METRIC)
         results: dict[str, Any] = {
             "schema_version": SCHEMA_VERSION,
@@ -265,6 +267,7 @@ class Experiment:
             "comparisons": [dataclasses.asdict(c) for c in comparisons],
             "below_closed_form": [dataclasses.asdict(arm) for arm in below],
             "information": {label: p.to_dict() for label, p in profiles.items()},
+            "set_metrics": [name for name in arms[0].mean if name not in with_users],
         }
         outputs.write_json(outputs.results, results)
         outputs.write_per_user(arms)

@@ -133,7 +133,7 @@ class SavedRun:
             grouped |= iter(table.groupby(["backbone", "arm", "seed"], sort=False))
         except (OSError, ValueError, KeyError) as error:  # pyarrow's errors are ValueErrors
             raise DataError(f"{path}: cannot be read: {error}") from error
-        found = []
+        found, of_set = [], self.results.get("set_metrics", [])
         for arm in self.results["arms"]:
             shared = {key: arm[key] for key in ("late_fusion", "partner", "is_control")}
             result = ArmResult(arm["backbone"], arm["arm"], **shared)
@@ -143,7 +143,8 @@ class SavedRun:
                     raise DataError(f"{path}: no rows of {' '.join(map(str, key))}")
                 rows = grouped[key]
                 users = torch.from_numpy(rows["user"].to_numpy(copy=True))
-                per_user = {m: torch.from_numpy(rows[m].to_numpy(copy=True)) for m in seed["test"]}
+                names = [m for m in seed["test"] if m not in of_set]
+                per_user = {m: torch.from_numpy(rows[m].to_numpy(copy=True)) for m in names}
                 result.seeds.append(SeedResult(**seed, users=users, per_user=per_user))
             found.append(result)
         return found

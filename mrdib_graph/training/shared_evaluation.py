@@ -7,7 +7,7 @@ from torch import Tensor
 
 from mrdib_graph import distributed
 from mrdib_graph.evaluation import Evaluator, MetricResult
-from mrdib_graph.evaluation.result import from_ranks
+from mrdib_graph.evaluation.result import Ranked, from_ranked
 
 
 def evaluate(evaluator: Evaluator, tables: tuple[Tensor, Tensor], split: str) -> MetricResult:
@@ -25,11 +25,15 @@ def evaluate(evaluator: Evaluator, tables: tuple[Tensor, Tensor], split: str) ->
     # the share of a last process may be empty where users are few: it ranks one, and drops it
     result = evaluator(*tables, split, each if each.numel() else users[:1])
     mine = torch.isin(result.positives[0], each)
-    return from_ranks(
-        distributed.concatenate(result.positives[:, mine]),
-        distributed.concatenate(result.ranks[mine]),
-        evaluator.names,
-        split,
-        result.masked,
-        result.num_candidates,
+    positives, ranks, lists, share = result.ranked
+    if lists is not None:
+        mine_alone = lists[torch.isin(result.users, each)]
+        lists = distributed.concatenate(mine_alone.t()).t().contiguous()
+    whole = Ranked(
+        distributed.concatenate(positives[:, mine]),
+        distributed.concatenate(ranks[mine]),
+        lists,
+        None if share is None else distributed.concatenate(share[mine]),
     )
+    about = (split, result.masked, result.num_candidates)
+    return from_ranked(whole, result.metrics, result.ranking.catalogue, *about)

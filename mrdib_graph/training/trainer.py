@@ -31,7 +31,10 @@ from mrdib_graph.typing import Metrics
 
 
 class FitResult(NamedTuple):
-    """What training gave: the metrics are those of the epoch that was best on validation."""
+    """What training gave: the metrics are those of the epoch that was best on validation.
+
+    ``val`` and ``test`` hold every metric, means over users and values of all users together.
+    """
 
     best_epoch: int
     epochs: int
@@ -170,6 +173,7 @@ class Trainer:
             raise ConfigError(
                 f"monitor: got {monitor!r}, expected one of {', '.join(evaluator.names)}"
             )
+        evaluator.metrics[evaluator.names.index(monitor)].check_monitor()
         return evaluator
 
     def _loader(self, recommender: Recommender, data: HeteroData) -> TripletLoader:
@@ -203,11 +207,12 @@ class Trainer:
     def _validate(
         self, evaluator: Evaluator, data: HeteroData, state: TrainingState, progress: Progress
     ) -> Metrics:
-        result, monitor = evaluate(evaluator, state.scored.tables(data), "val"), self.config.monitor
-        state.evaluated(result.mean[monitor], result.mean)
+        values = evaluate(evaluator, state.scored.tables(data), "val").values
+        value = values[self.config.monitor]
+        state.evaluated(value, values)
         loss = state.sums["loss"] / len(state.loader)
-        progress.update(state.epoch - 1, loss, monitor, result.mean[monitor], state.best_value)
-        return {f"val/{name}": value for name, value in result.mean.items()}
+        progress.update(state.epoch - 1, loss, self.config.monitor, value, state.best_value)
+        return {f"val/{name}": value for name, value in values.items()}
 
 
 def _call_back(state: TrainingState, metrics: Metrics) -> Metrics:
@@ -246,7 +251,7 @@ def _result(state: TrainingState, test: MetricResult) -> FitResult:
         seconds_per_epoch=seconds[len(seconds) // 2],
         peak_memory_mb=max(metrics["train/memory_mb"] for metrics in state.history),
         val=state.best_metrics,
-        test=test.mean,
+        test=test.values,
         test_result=test,
         history=state.history,
     )

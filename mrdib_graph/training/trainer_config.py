@@ -50,7 +50,7 @@ class TrainerConfig:
         ema_decay: d of ``'ema'``: each step makes it d times itself plus 1 - d times the weights.
         autocast: ``'bfloat16'``: dense products of the loss are rounded to it; weights, sparse
             products, updates and evaluation stay in float32.
-        monitor: Validation metric that chooses the epoch.
+        monitor: Validation metric that chooses the epoch, of which a greater value is better.
         seed: Of negatives, noise and order.
         device: ``'auto'``, ``'cpu'``, ``'cuda'`` ...
         checkpoint_seconds: Least time between two checkpoints.

@@ -2,7 +2,16 @@ from types import ModuleType
 
 import pytest
 
-from mrdib_graph import backbones, baselines, cli, datasets, estimators, losses, resolver
+from mrdib_graph import (
+    backbones,
+    baselines,
+    cli,
+    datasets,
+    estimators,
+    losses,
+    metrics,
+    resolver,
+)
 from mrdib_graph.cli.exports import KINDS, exported, first_sentence
 from mrdib_graph.experiment import ARMS
 from mrdib_graph.transforms.split_interactions import CHOICES
@@ -13,6 +22,7 @@ RESOLVED: dict[str, tuple[ModuleType, type]] = {
     "datasets": (datasets, datasets.MultimodalDataset),
     "losses": (losses, losses.RankingLoss),
     "baselines": (baselines, baselines.Baseline),
+    "metrics": (metrics, metrics.Metric),
 }
 
 

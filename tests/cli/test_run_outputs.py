@@ -73,8 +73,9 @@ def test_the_files(finished) -> None:
 def test_results_have_these_parts(results) -> None:
     assert list(results) == [
         *("schema_version", "dataset", "environment", "config", "arms", "comparisons"),
-        *("below_closed_form", "information"),
+        *("below_closed_form", "information", "set_metrics"),
     ]
+    assert results["set_metrics"] == []
     assert results["schema_version"] == 2
 
 

@@ -114,3 +114,35 @@ def test_refusals(small: HeteroData, result: MetricResult) -> None:
     for bounds in ((1, 5), (5, 5), (10, 5)):
         with pytest.raises(ConfigError, match="bounds"):
             user_slices(small, bounds)
+
+
+EVERY = ("recall", "auc", "mrr", "novelty", "popularity", "cold_exposure", "coverage", "gini")
+
+
+def test_every_metric_of_a_slice_is_that_of_its_users(random_graph: GraphOf) -> None:
+    """Slices of users equal an evaluation of those users alone, per user and together."""
+    data = random_graph(4)
+    scores = torch.rand(20, 30, generator=torch.Generator().manual_seed(1))
+    config = EvaluatorConfig((3, 8), (*EVERY, "personalisation"))
+    evaluator = Evaluator(data, config)
+    chosen = torch.arange(20) % 3 == 0
+    whole = evaluator.evaluate_scores(lambda users: scores[users])
+    part = slice_metrics(whole, users=chosen)
+    alone = evaluator.evaluate_scores(
+        lambda users: scores[users], user_ids=chosen.nonzero().squeeze(1)
+    )
+    assert part.values == alone.values and part.of_set != whole.of_set
+    assert all(torch.equal(part.per_user[n], values) for n, values in alone.per_user.items())
+
+
+def test_lists_of_a_slice_of_items_are_whole(random_graph: GraphOf) -> None:
+    """Only hits and scores depend on which positives count."""
+    data = random_graph(4)
+    scores = torch.rand(20, 30, generator=torch.Generator().manual_seed(1))
+    evaluator = Evaluator(data, EvaluatorConfig((3, 8), ("recall", "novelty", "coverage")))
+    whole = evaluator.evaluate_scores(lambda users: scores[users])
+    part = slice_metrics(whole, items=torch.arange(30) < 8)
+    kept = torch.isin(whole.users, part.users)
+    assert 0 < int(kept.sum()) < len(whole.users)
+    assert torch.equal(part.per_user["novelty@8"], whole.per_user["novelty@8"][kept])
+    assert set(by_slice(whole, data)["tail"].of_set) == {"coverage@3", "coverage@8"}

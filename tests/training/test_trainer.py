@@ -4,7 +4,7 @@ import torch
 from mrdib_graph import training
 from mrdib_graph.baselines import Popularity
 from mrdib_graph.errors import CheckpointError, ConfigError, TrainingError
-from mrdib_graph.evaluation import Evaluator
+from mrdib_graph.evaluation import Evaluator, EvaluatorConfig
 from mrdib_graph.loader import TripletLoader
 from mrdib_graph.tracking import Tracker
 from mrdib_graph.training import Callback, FitResult, Interrupted, Trainer, TrainerConfig
@@ -205,6 +205,17 @@ def test_unknown_monitor_is_named_before_training(tiny, make_recommender):
     with pytest.raises(ConfigError, match=r"monitor: got 'recall@7', expected one of .*recall@20"):
         fit(recommender, tiny, monitor="recall@7")
     assert all(torch.equal(v, before[name]) for name, v in recommender.state_dict().items())
+
+
+def test_a_monitor_of_which_less_is_better_is_refused(tiny, make_recommender):
+    evaluator = Evaluator(tiny, EvaluatorConfig((5,), ("recall", "gini", "coverage")))
+    with pytest.raises(ConfigError, match="'gini@5' cannot choose the epoch, since a smaller"):
+        Trainer(QUICK, evaluator, quiet=True, monitor="gini@5").fit(make_recommender(tiny), tiny)
+    chosen = Trainer(QUICK, evaluator, quiet=True, epochs=2, monitor="coverage@5")
+    result = chosen.fit(make_recommender(tiny), tiny)
+    values = [epoch["val/coverage@5"] for epoch in result.history]
+    assert result.val["coverage@5"] == values[result.best_epoch] == max(values)
+    assert result.test == result.test_result.values
 
 
 def test_unknown_setting_is_named():
