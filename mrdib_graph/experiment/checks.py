@@ -10,13 +10,15 @@ from mrdib_graph.backbones import Backbone
 from mrdib_graph.baselines import Baseline
 from mrdib_graph.errors import ConfigError, suggest
 from mrdib_graph.evaluation.chosen_metrics import chosen_metrics
+from mrdib_graph.experiment import old_schema
 from mrdib_graph.experiment.config import OwnSettings, RunConfig, settings_name
 from mrdib_graph.experiment.presets import part_of, read_name
 from mrdib_graph.experiment.recommenders import backbone_class
 from mrdib_graph.experiment.run_metrics import evaluator_config
 from mrdib_graph.loader import check_sampler
 from mrdib_graph.metrics import Metric
-from mrdib_graph.options import check_options
+from mrdib_graph.mrdib import MRdIB
+from mrdib_graph.options import check_options, parameters
 from mrdib_graph.training import TrainerConfig
 from mrdib_graph.training.callback import callback_class
 from mrdib_graph.training.device import resolve_device
@@ -62,6 +64,8 @@ def check_settings(config: RunConfig) -> None:
             check_options(OwnSettings, shared, f"arm {name}")
             check_options(cls, own.get("backbone_options", {}), f"{what}, arm {name}", _SIZES)
             rest = {key: value for key, value in own.items() if key not in _OWN}
+            if part is not None and issubclass(part, MRdIB):
+                old_schema.refuse_removed(rest, parameters(part), f"arm {name}")
             check_options(part or OwnSettings, rest, f"arm {name}", _GIVEN, _OWN)
 
 

@@ -6,13 +6,26 @@ in ``results.json`` and in ``per_user.parquet``.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from mrdib_graph.errors import ConfigError, DataError
 
 VERSION = 2
 """Of ``results.json`` and the files beside it, as written now."""
+
+REMOVED = {
+    "weighting": "learned weights gained nothing and are gone; leave it out, alphas are fixed",
+    "alpha_synergy": "the synergy hinge gained nothing and is gone; leave it out",
+    "synergy_margin": "the synergy hinge gained nothing and is gone; leave it out",
+    "free_bits": "the variant FreeBits has it; add part: free-bits to the arm",
+    "redundancy": (
+        "total_correlation is a variant, so write part: total-correlation; "
+        "pairwise is MRdIB itself, so leave it out"
+    ),
+    "alpha_kl: bound": "the bound is a variant; write part: evidence-bound and leave alpha_kl out",
+}
+"""Options that MRdIB had once, and what is there today."""
 
 _CONTROLS = (
     *("noise", "id-dropout", "modality-dropout", "no-content", "split-l2", "content-loss"),
@@ -49,6 +62,23 @@ def settings(content: Mapping[Any, Any]) -> dict[Any, Any]:
     if "objectives" in content and renamed.keys() >= _SETTINGS:  # a whole one: nothing is added
         renamed = {"loss": "bpr", "loss_options": {}} | renamed
     return renamed
+
+
+def refuse_removed(options: Mapping[str, Any], known: Collection[str], what: str) -> None:
+    """Say what replaced an option of MRdIB that went.
+
+    Args:
+        options: Of an arm.
+        known: Names that the arm's part takes today.
+        what: The arm, used in messages.
+
+    Raises:
+        ConfigError: An option is in :data:`REMOVED` and the part does not take it.
+    """
+    for name, value in options.items():
+        key = "alpha_kl: bound" if name == "alpha_kl" and value == "bound" else name
+        if key in REMOVED and key not in known:
+            raise ConfigError(f"{what}: option '{key}' was removed: {REMOVED[key]}")
 
 
 def results(content: dict[str, Any]) -> dict[str, Any]:

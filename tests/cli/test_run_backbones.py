@@ -60,16 +60,6 @@ def test_it_is_short_and_passes_the_common_checks(main_job) -> None:
     check_backbone(cls, num_layers=1, k=3)
 
 
-def test_all_backbones_at_once(tiny_job, out: Path) -> None:
-    done = tiny_job("--backbone", "all", "--arms", "bare,mrdib", "--out", out)
-    assert done.status == 0, done.err
-    found = arms(out)
-    everyone = set(resolver.choices(backbones, Backbone))
-    assert {b for b, o in found if o == "bare"} == everyone
-    assert {b for b, o in found if o == "mrdib"} == everyone - {"lightgcn"}
-    assert "lightgcn has no modality embeddings: the arm mrdib is left out" in done.out
-
-
 @pytest.mark.slow
 def test_all_backbones_with_mrdib_and_every_control(tiny_job, out: Path) -> None:
     objectives = ("bare", "mrdib", "paper", *CONTROLS)
@@ -88,6 +78,7 @@ def test_all_backbones_with_mrdib_and_every_control(tiny_job, out: Path) -> None
             assert set(objectives) - mine == {"id-dropout", "split-l2", "content-loss"}
         else:
             assert mine == set(objectives)
+    assert "lightgcn has no modality embeddings: the arm mrdib is left out" in done.out
 
 
 def test_every_objective_and_the_comparisons_with_each_control(tiny_job, out: Path) -> None:

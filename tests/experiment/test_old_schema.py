@@ -106,3 +106,32 @@ def test_a_key_by_both_names_is_refused(tmp_path: Path) -> None:
     file = write(tmp_path, "settings: {vbpr: {arms: {}, objectives: {}}}")
     with pytest.raises(ConfigError, match="config.yaml: .*'objectives' and 'arms'"):
         configuration.resolve([], file)
+
+
+@pytest.mark.parametrize("key", old_schema.REMOVED)
+def test_an_option_that_went_is_refused_with_what_replaced_it(make_config, key: str) -> None:
+    name, _, value = key.partition(": ")
+    config = make_config("vbpr", own_arms={"mrdib": {name: value or 1.0}})
+    with pytest.raises(ConfigError) as error:
+        build_arms(config)
+    expected = f"arm mrdib: option '{key}' was removed: {old_schema.REMOVED[key]}"
+    assert str(error.value) == expected
+
+
+@pytest.mark.parametrize(
+    ("own", "removed"),
+    [
+        ({"part": "free-bits", "free_bits": 1.0}, "free_bits"),
+        ({"part": "total-correlation"}, "redundancy"),
+        ({"part": "evidence-bound"}, "alpha_kl: bound"),
+    ],
+)
+def test_what_replaces_it_is_accepted(make_config, own: dict[str, Any], removed: str) -> None:
+    assert f"part: {own['part']}" in old_schema.REMOVED[removed]
+    build_arms(make_config("vbpr", own_arms={"mrdib": own}))
+
+
+def test_another_arm_may_have_an_option_of_that_name(make_config) -> None:
+    config = make_config("vbpr", own_arms={"noise": {"weighting": 1.0}})
+    with pytest.raises(ConfigError, match="arm noise: option 'weighting' is unknown"):
+        build_arms(config)
