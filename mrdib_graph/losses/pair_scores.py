@@ -164,7 +164,7 @@ class Pairs:
         )
 
     def split(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Values of the observed items ``[B, *]``, and of the others ``[B, n, *]`` or ``[n, *]``."""
+        """Values of the observed items ``[B, *]``, of the others ``[B, n, *]`` or ``[n, *]``."""
         return x[: self.size], x[self.size :].view(*self.negatives, *x.shape[1:])
 
     def regularised(self, x: Tensor) -> Tensor:
