@@ -102,7 +102,8 @@ class RunConfig:
         split_seed: Seed of the split rule.
         modalities: Which modalities; all for None.
         seeds: Training seeds.
-        baselines: Closed-form baselines shown beside.
+        baselines: Closed-form baselines shown beside; of the default ones, those that read content
+            only where the data have modalities.
         metrics: Metrics beside recall, ndcg, precision and map: names, or ``file.py:Class``.
         dataset_options: More options of the data set.
         settings: Backbone to its settings; stored settings or defaults where absent.

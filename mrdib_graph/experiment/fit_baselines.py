@@ -29,7 +29,7 @@ from mrdib_graph.training import memory_mb
 
 logger = logging.getLogger(__name__)
 
-FEW = 3
+FEW = 2
 """Settings of a collaborative part, best on validation, that content is added to."""
 
 # A handful of values each: one closed form costs about a second, and zero tuning would flatter us.
@@ -44,8 +44,8 @@ _GRIDS: dict[str, list[dict[str, Any]]] = {
         for a in (3.0, 10.0, 30.0)
         for w in (30.0, 100.0, 300.0)
     ],
-    "easecontent": [{"content_weight": w} for w in (0.0, 0.5, 1.0, 1.5, 2.5, 4.0)],
-    "itemknncontent": [{"content_weight": w} for w in (0.0, 0.5, 1.0, 1.5, 2.5, 4.0)],
+    "easecontent": [{"content_weight": w} for w in (0.5, 1.0, 1.5, 2.5, 4.0)],
+    "itemknncontent": [{"content_weight": w} for w in (0.5, 1.0, 1.5, 2.5, 4.0)],
     "addease": [{"content_weight": w} for w in (0.1, 0.3, 0.5, 0.7)],
 }
 
