@@ -76,5 +76,5 @@ def test_text_outside_the_directions_kept_is_zero() -> None:
 
 @pytest.mark.parametrize(("dim", "seed"), [(0, 0), (2.0, 0), (True, 0), (2, -1), (2, None)])
 def test_wrong_options_are_refused(dim: int, seed: int) -> None:
-    with pytest.raises(ConfigError, match="got .*expected [01] or more"):
+    with pytest.raises(ConfigError, match="got .*expected a whole number, [01] or more"):
         tfidf_svd(dim, seed)
