@@ -55,16 +55,13 @@ def info_nce(
     return mean
 
 
-def log_sum_exp(
-    a: Tensor, candidates: Tensor, offset: Tensor | None = None, valid: Tensor | None = None
-) -> Tensor:
+def log_sum_exp(a: Tensor, candidates: Tensor, offset: Tensor | None = None) -> Tensor:
     r"""Log of the sum of :math:`e^{a_k \cdot c_l + o_l}` over the candidates, in blocks.
 
     Shapes:
-        ``a`` [n, d], ``candidates`` [N, d], ``offset`` [N]; ``valid`` [n, N] bool, which count,
-        all for None -> [n], a very small number where none does.
+        ``a`` [n, d], ``candidates`` [N, d], ``offset`` [N], 0 for None -> [n].
     """
-    total: Tensor = _LogSumExp.apply(a, candidates, offset, valid)  # type: ignore[no-untyped-call]
+    total: Tensor = _LogSumExp.apply(a, candidates, offset)  # type: ignore[no-untyped-call]
     return total
 
 
@@ -85,42 +82,33 @@ class _LogSumExp(torch.autograd.Function):
     """See :func:`log_sum_exp`; the scores are made again in the backward pass."""
 
     @staticmethod
-    def forward(
-        ctx: Any, a: Tensor, candidates: Tensor, offset: Tensor | None, valid: Tensor | None
-    ) -> Tensor:
+    def forward(ctx: Any, a: Tensor, candidates: Tensor, offset: Tensor | None) -> Tensor:
         out = a.new_full((a.size(0),), -torch.inf)
         for rows, cols in _blocks(a.size(0), candidates.size(0)):
-            part = _scores(a, candidates, offset, valid, rows, cols).logsumexp(-1)
+            part = _scores(a, candidates, offset, rows, cols).logsumexp(-1)
             torch.logaddexp(out[rows], part, out=out[rows])
-        ctx.save_for_backward(a, candidates, offset, valid, out)
+        ctx.save_for_backward(a, candidates, offset, out)
         return out
 
     @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, None, None]:
-        a, candidates, offset, valid, out = ctx.saved_tensors
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, None]:
+        a, candidates, offset, out = ctx.saved_tensors
         grad_a, grad_candidates = torch.zeros_like(a), torch.zeros_like(candidates)
         for rows, cols in _blocks(a.size(0), candidates.size(0)):
-            score = _scores(a, candidates, offset, valid, rows, cols)
+            score = _scores(a, candidates, offset, rows, cols)
             share = score.sub_(out[rows].unsqueeze(1)).exp_().mul_(grads[0][rows].unsqueeze(1))
             grad_a[rows].addmm_(share, candidates[cols])
             grad_candidates[cols].addmm_(share.T, a[rows])
-        return grad_a, grad_candidates, None, None
+        return grad_a, grad_candidates, None
 
 
 def _scores(
-    a: Tensor,
-    candidates: Tensor,
-    offset: Tensor | None,
-    valid: Tensor | None,
-    rows: slice,
-    cols: slice,
+    a: Tensor, candidates: Tensor, offset: Tensor | None, rows: slice, cols: slice
 ) -> Tensor:
-    scores = a[rows] @ candidates[cols].T
-    if offset is not None:
-        scores.add_(offset[cols])
-    if valid is not None:
-        scores.masked_fill_(~valid[rows, cols], torch.finfo(scores.dtype).min / 2)
-    return scores
+    a, candidates = a[rows], candidates[cols]
+    if offset is None:
+        return a @ candidates.T
+    return torch.addmm(offset[cols], a, candidates.T)
 
 
 def _blocks(num_rows: int, num_candidates: int) -> Iterator[tuple[slice, slice]]:

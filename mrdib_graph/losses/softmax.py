@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -61,15 +61,51 @@ class SoftmaxLoss(RankingLoss):
         return F.softplus(self._others(scores, offset) - positive).mean()
 
     def _others(self, scores: PairScores, offset: Tensor | None) -> Tensor:
-        """Log of the sum over the others [B]; of a pool in blocks, so that no [B, n] is kept."""
+        """Log of the sum over the others [B]."""
         rows = scores.rows
         if rows is not None and rows.negative.dim() == 2:
-            return log_sum_exp(rows.user / self.temperature, rows.negative, offset, scores.valid)
+            of_pool: Tensor = _LogSumExpOfPool.apply(  # type: ignore[no-untyped-call]
+                rows.user / self.temperature, rows.negative, offset, scores.valid
+            )
+            return of_pool
         logits = scores.negative / self.temperature
         logits = logits if offset is None else logits + offset
         if scores.valid is not None:
-            logits = logits.masked_fill(~scores.valid, torch.finfo(logits.dtype).min / 2)
+            logits = logits.masked_fill(~scores.valid, _never(logits))
         return logits.logsumexp(1)
+
+
+class _LogSumExpOfPool(torch.autograd.Function):
+    """``logsumexp(user @ pool.T + offset)`` over what is valid: [B, w], [n, w], [n] -> [B].
+
+    One [B, n] is kept, changed in place and used as it is by the backward pass: the step costs
+    half of what torch's own chain of operations costs.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any, user: Tensor, pool: Tensor, offset: Tensor | None, valid: Tensor | None
+    ) -> Tensor:
+        scores = user @ pool.T
+        if offset is not None:
+            scores.add_(offset)
+        if valid is not None:
+            scores.masked_fill_(~valid, _never(scores))
+        top = scores.amax(1, keepdim=True)
+        total = scores.sub_(top).exp_().sum(1)
+        ctx.save_for_backward(user, pool, scores, total)
+        return total.log() + top.squeeze(1)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, None, None]:
+        user, pool, powers, total = ctx.saved_tensors
+        share = (grads[0] / total).unsqueeze(1)
+        return (powers @ pool).mul_(share), powers.T @ (user * share), None, None
+
+
+def _never(scores: Tensor) -> float:
+    """The score of what does not count: its exponential is 0, and no infinity becomes NaN."""
+    return torch.finfo(scores.dtype).min / 2
 
 
 class FullSoftmaxLoss(RankingLoss):
@@ -115,6 +151,6 @@ class FullSoftmaxLoss(RankingLoss):
         lacks = None
         if rows.has is not None:
             lacks = torch.zeros_like(rows.negative[:, 0])
-            lacks = lacks.masked_fill(~rows.has, torch.finfo(lacks.dtype).min / 2)
+            lacks = lacks.masked_fill(~rows.has, _never(lacks))
         total = log_sum_exp(rows.user / self.temperature, rows.negative, lacks)
         return scores.mean_positive(total - scores.positive / self.temperature)

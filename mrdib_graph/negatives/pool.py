@@ -87,24 +87,28 @@ class PopularitySampler(PoolSampler):
         return torch.where(count > 0, count.double() ** self.exponent, 0.0)
 
 
-class InBatchSampler(PoolSampler):
-    """The observed items of the batch, for each of its users.
-
-    Nothing is drawn, and no further row is computed.  Popular items stand in many batches, which
-    log q (the share of the training interactions) corrects.
-    """
+class UndrawnSampler(PoolSampler):
+    """A pool that follows from the batch or the data: nothing is drawn."""
 
     def __init__(self) -> None:
-        super().__init__(1)
-
-    def weights(self) -> Tensor:
-        """The number of training interactions."""
-        return self.history.count.double()
+        self.num_negatives = 0
 
     def draw(self, user: Tensor, batch_size: int, generator: Generator) -> Sequence[Tensor]:
         """Nothing."""
         del generator
         return [user.new_empty(0)] * -(-user.numel() // batch_size)
+
+
+class InBatchSampler(UndrawnSampler):
+    """The observed items of the batch, for each of its users.
+
+    No further row is computed.  Popular items stand in many batches, which log q (the share of the
+    training interactions) corrects.
+    """
+
+    def weights(self) -> Tensor:
+        """The number of training interactions."""
+        return self.history.count.double()
 
     def batch(self, user: Tensor, item: Tensor, drawn: Tensor) -> Triplets:
         """The batch with its own items as the pool."""
@@ -112,7 +116,7 @@ class InBatchSampler(PoolSampler):
         return super().batch(user, item, item)
 
 
-class AllSampler(InBatchSampler):
+class AllSampler(UndrawnSampler):
     """Every item that occurs in training: exact, at the cost of a score for each of them."""
 
     def weights(self) -> Tensor:
@@ -122,7 +126,7 @@ class AllSampler(InBatchSampler):
     def batch(self, user: Tensor, item: Tensor, drawn: Tensor) -> Triplets:
         """The batch with the catalogue as the pool."""
         del drawn
-        return PoolSampler.batch(self, user, item, self.history.candidates)
+        return super().batch(user, item, self.history.candidates)
 
 
 class HardSampler(SharedSampler):

@@ -50,7 +50,7 @@ def rows_and_pairs(
     item = scale * torch.randn(size + torch.Size(others).numel(), _WIDTH, generator=generator)
     valid = torch.rand(size, _OTHERS, generator=generator) < 0.8
     valid[:, 0] = True
-    log_q = LogQ(torch.rand(size, generator=generator).log(), torch.rand(_OTHERS).log())
+    log_q = LogQ(*(torch.rand(n, generator=generator).log() for n in (size, _OTHERS)))
     pairs = Pairs(size, others, cosine, valid if shared else None, log_q if shared else None)
     return user.requires_grad_(), item.requires_grad_(), pairs
 

@@ -63,19 +63,20 @@ def step(recommender: Recommender, data, batch) -> dict[str, torch.Tensor]:
 
 
 @needs_sampler
+@pytest.mark.parametrize(("loss", "negatives"), [("bpr", "uniform"), ("softmax", "shared")])
 @pytest.mark.parametrize(("cls", "options"), SAMPLED, ids=lambda v: getattr(v, "__name__", str(v)))
-def test_with_all_neighbours_a_step_is_that_of_the_whole_graph(cls, options):
+def test_with_all_neighbours_a_step_is_that_of_the_whole_graph(cls, options, loss, negatives):
     data = tiny_data(120, 160, missing=20)
     torch.manual_seed(0)
     backbone = cls.from_data(data, embedding_dim=8, **options)
     data = backbone.prepare(data)
     names = backbone.modalities
     mrdib = MRdIB(names, 8, alpha_kl=0.1, alpha_redundancy=0.1) if names else None
-    recommender = Recommender(backbone, mrdib, reg_fused=0.01).train()
+    recommender = Recommender(backbone, mrdib, loss, reg_fused=0.01).train()
     recommender.prepare_epoch(data, 0, Generator().manual_seed(1))
-    full = TripletLoader(data, 8, 2, Generator().manual_seed(5)).steps(data)
+    full = TripletLoader(data, 8, 2, Generator().manual_seed(5), negatives).steps(data)
     sampled = NeighborLoader(
-        data, lambda: backbone.sampling(data), [-1], 8, 2, Generator().manual_seed(5)
+        data, lambda: backbone.sampling(data), [-1], 8, 2, Generator().manual_seed(5), negatives
     ).steps(data)
     for _ in range(2):
         whole, batch = next(full)

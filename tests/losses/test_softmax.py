@@ -89,6 +89,21 @@ def test_sampled_softmax_by_hand(temperature, correction):
     assert loss(dense).item() == pytest.approx(expected), "the way without rows"
 
 
+def test_gradient_of_a_pool():
+    generator = torch.Generator().manual_seed(4)
+    valid = torch.rand(3, 5, generator=generator) < 0.6
+    valid[1] = False  # a user who has the whole pool
+    log_q = LogQ(torch.zeros(3).double(), torch.rand(5, generator=generator).double().log())
+
+    def loss(user: Tensor, item: Tensor) -> Tensor:
+        return SoftmaxLoss(0.7)(Pairs(3, (5,), valid=valid, log_q=log_q).scores(user, item))
+
+    rows = [torch.randn(n, 4, generator=generator, dtype=torch.float64) for n in (3, 8)]
+    assert torch.autograd.gradcheck(loss, [x.requires_grad_() for x in rows])
+    [of_user] = torch.autograd.grad(loss(*rows), rows[0])
+    assert not of_user[1].any() and of_user[[0, 2]].any(1).all()
+
+
 def test_negatives_of_their_own_by_hand():
     positive, negative = torch.tensor([1.0, 0.0]), torch.tensor([[0.0, 1.0], [0.0, 0.0]])
     expected = (math.log(2 + math.exp(-1)) + math.log(3)) / 2
