@@ -1,12 +1,18 @@
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from mrdib_graph.experiment import build_arm
+import mrdib_graph
+from mrdib_graph import losses, resolver
+from mrdib_graph.experiment import build_arm, build_arms
 from mrdib_graph.experiment import config as configuration
 from mrdib_graph.experiment.arm_space import arm_space, current_value, with_values
 from mrdib_graph.experiment.config import Settings
+from mrdib_graph.losses import RankingLoss
 from mrdib_graph.tuning import Choice, SearchSpace
+
+STORED = Path(mrdib_graph.__file__).parent / "settings"
 
 SPACE = SearchSpace(
     {
@@ -84,3 +90,46 @@ def test_what_an_arm_has_now(arm: str, key: str, expected: Any) -> None:
         },
     )
     assert current_value(build_arm(settings, "vbpr", arm), key) == expected
+
+
+def test_what_is_tried_follows_the_ranking_loss() -> None:
+    space = SearchSpace(
+        {
+            "every": {"reg_fused": [0.0, 0.1]},
+            "losses": {
+                "softmax": {"reg_fused": [0.5], "loss_options.temperature": [1.0, 2.0]},
+                "ccl": {"reg_fused": None, "loss_options.margin": [0.1]},
+            },
+            "backbones": {"lattice": {"losses": {"softmax": {"reg_fused": [0.7]}}}},
+        }
+    )
+
+    def searched(backbone: str, loss: str | None) -> dict[str, object]:
+        return dict(arm_space(space, build_arm(Settings(loss=loss), backbone, "bare")))
+
+    temperature = {"loss_options.temperature": Choice((1.0, 2.0))}
+    assert searched("vbpr", None) == searched("vbpr", "bpr") == {"reg_fused": Choice((0.0, 0.1))}
+    assert searched("vbpr", "softmax") == {"reg_fused": Choice((0.5,)), **temperature}
+    assert searched("lattice", "softmax") == {**temperature, "reg_fused": Choice((0.7,))}
+    assert searched("vbpr", "CCL") == {"loss_options.margin": Choice((0.1,))}
+
+
+@pytest.mark.parametrize("loss", [None, *resolver.choices(losses, RankingLoss)])
+def test_the_stored_space_fits_every_loss(loss: str | None) -> None:
+    arm = build_arm(Settings(loss=loss), "vbpr", "bare")
+    space = arm_space(SearchSpace.load(STORED / "search_space.yaml"), arm)
+    assert space
+    for key, dimension in space.items():
+        current_value(arm, key)
+        for value in dimension.samples():
+            config = configuration.resolve(
+                [("backbone", ["vbpr"]), ("arms", ["bare"]), ("settings.vbpr.loss", loss)]
+            )
+            build_arms(with_values(config, arm, {key: value}))
+
+
+def test_an_option_of_the_loss_starts_from_its_own_value() -> None:
+    key = "loss_options.temperature"
+    assert current_value(build_arm(Settings(loss="softmax"), "vbpr", "bare"), key) == 1.0
+    own = Settings(loss="softmax", loss_options={"temperature": 2.0})
+    assert current_value(build_arm(own, "vbpr", "bare"), key) == 2.0
