@@ -21,7 +21,7 @@ define step
 	exit "$$status"; }
 endef
 
-.PHONY: bench test docs clean
+.PHONY: bench test types docs clean
 .DELETE_ON_ERROR:
 
 bench: $(VENV)/.run
@@ -32,9 +32,11 @@ test: export OMP_NUM_THREADS := 1
 test: $(VENV)/.dev
 	$(call step,$(BIN)/ruff check .)
 	$(call step,$(BIN)/ruff format --check .)
-	$(call step,$(BIN)/mypy)
-	$(call step,$(BIN)/sphinx-build -W --keep-going -q docs $(DOCS_OUT))
+	@$(MAKE) --no-print-directory -j 2 types docs
 	$(call step,$(BIN)/python -m pytest -n $(JOBS) --dist worksteal)
+
+types: $(VENV)/.dev
+	$(call step,$(BIN)/mypy)
 
 docs: $(VENV)/.dev
 	$(call step,$(BIN)/sphinx-build -W --keep-going -q docs $(DOCS_OUT))

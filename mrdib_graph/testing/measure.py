@@ -76,6 +76,7 @@ def run_apart(function: Callable[..., Result], *args: Any, limit_gb: float = mat
     import torch
 
     context = multiprocessing.get_context("forkserver")  # forks a process without any thread
+    context.set_forkserver_preload([__name__, "mrdib_graph.recommender"])  # imports once, for all
     given = (torch.get_num_threads(), limit_gb)
     with ProcessPoolExecutor(1, context, _limit, given) as pool:
         return pool.submit(function, *args).result()
